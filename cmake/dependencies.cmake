@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(CLI11 REQUIRED)
+pkg_check_modules(LIBSSH REQUIRED IMPORTED_TARGET libssh>=0.9.6)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+
+# librsync ships neither a pkg-config file nor a CMake package.
+find_path(LIBRSYNC_INCLUDE_DIR librsync.h REQUIRED)
+find_library(LIBRSYNC_LIBRARY rsync REQUIRED)
+add_library(librsync INTERFACE)
+target_include_directories(librsync SYSTEM INTERFACE ${LIBRSYNC_INCLUDE_DIR})
+target_link_libraries(librsync INTERFACE ${LIBRSYNC_LIBRARY})

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# cmake -DROOT=... -P layering.cmake: fails on an include that points up the layers.
+cmake_minimum_required(VERSION 3.22)
+# Also: inside sync/ only sender and receiver know the channel.
+set(base_may base)
+set(protocol_may base protocol)
+set(sync_may base protocol sync)
+set(companion_may base companion)
+set(cli_may base protocol sync companion cli)
+
+set(failures "")
+foreach(layer base protocol sync companion cli)
+  file(GLOB sources ${ROOT}/${layer}/*.h ${ROOT}/${layer}/*.cc ${ROOT}/${layer}/*/*.h ${ROOT}/${layer}/*/*.cc)
+  foreach(source ${sources})
+    file(STRINGS ${source} includes REGEX "^#include \"")
+    foreach(line ${includes})
+      string(REGEX REPLACE "^#include \"([^/\"]+)/.*" "\\1" target "${line}")
+      if(NOT target IN_LIST ${layer}_may)
+        list(APPEND failures "${source}: ${line}")
+      endif()
+      if(layer STREQUAL sync AND line MATCHES "protocol/(channel|stream|ssh|stdio|process)"
+          AND NOT source MATCHES "/sync/(sender|receiver)")
+        list(APPEND failures "${source}: ${line} (only sender and receiver know the channel)")
+      endif()
+    endforeach()
+  endforeach()
+endforeach()
+if(failures)
+  string(REPLACE ";" "\n  " failures "${failures}")
+  message(FATAL_ERROR "includes that point up the layers:\n  ${failures}")
+endif()
