@@ -185,6 +185,7 @@ void Channel::part(const Message& last) noexcept {
     const Instant deadline = clock_.now() + deadlines_.close;
     while (written_ < out_.size() && clock_.now() < deadline) {
       if (write_out()) continue;
+      if (write_error_) break;
       // A peer that is itself stuck in writing must be read to come to our last words.
       if (stream_.read_some(in_buffer_).value_or(1) == 0) break;
       if (written_ < out_.size()) stream_.wait(true, deadline);
@@ -207,9 +208,9 @@ void Channel::queue(const Message& message, bool incompressible) {
   writer_.append(message, out_, incompressible);
 }
 
-bool Channel::write_out() {
+bool Channel::write_out() try {
   bool moved = false;
-  while (written_ < out_.size()) {
+  while (written_ < out_.size() && !write_error_) {
     const auto put = stream_.write_some(std::string_view(out_).substr(written_));
     if (!put || *put == 0) break;
     written_ += *put;
@@ -223,6 +224,10 @@ bool Channel::write_out() {
     written_ = 0;
   }
   return moved;
+} catch (const Error& error) {
+  if (error.fault() != Fault::Stream) throw;
+  write_error_ = error;
+  return false;
 }
 
 bool Channel::read_in() {
@@ -251,23 +256,28 @@ void Channel::wait_turn() {
     return;
   }
   if (ended_) explain_end();
-  if (now - quiet_since_ >= patience_) {
-    const std::string_view doing =
-        written_ < out_.size() ? " took no data for " : " was silent for ";
-    const std::string words = stream_.last_words();
-    throw Error(Fault::Timeout, "the " + std::string(other(us_)) + std::string(doing) +
-                                    seconds(patience_) + (words.empty() ? "" : "; " + words));
-  }
+  if (write_error_ && now - quiet_since_ >= deadlines_.close) throw *write_error_;
+  if (now - quiet_since_ >= patience_) throw too_quiet();
   ping_when_due(now);
+  stream_.wait(written_ < out_.size() && !write_error_, next_wake());
+}
+
+Instant Channel::next_wake() const {
   Instant until = std::min(run_end_, quiet_since_ + patience_);
-  if (phase_ == Phase::Open && written_ == out_.size()) {
-    until = std::min(until, last_sent_ + Duration(deadlines_.idle) / kPingsPerDeadline);
-  }
-  stream_.wait(written_ < out_.size(), until);
+  if (write_error_) return std::min(until, quiet_since_ + deadlines_.close);
+  if (phase_ != Phase::Open || written_ < out_.size()) return until;
+  return std::min(until, last_sent_ + Duration(deadlines_.idle) / kPingsPerDeadline);
+}
+
+Error Channel::too_quiet() {
+  const std::string_view doing = written_ < out_.size() ? " took no data for " : " was silent for ";
+  const std::string words = stream_.last_words();
+  return {Fault::Timeout, "the " + std::string(other(us_)) + std::string(doing) +
+                              seconds(patience_) + (words.empty() ? "" : "; " + words)};
 }
 
 void Channel::ping_when_due(Instant now) {
-  if (phase_ != Phase::Open || told_ || written_ < out_.size()) return;
+  if (phase_ != Phase::Open || told_ || write_error_ || written_ < out_.size()) return;
   if (now - last_sent_ < Duration(deadlines_.idle) / kPingsPerDeadline) return;
   queue(Ping{});
   // Written here and not by wait_turn(), which would take it for progress: a peer that is dead but

@@ -68,6 +68,8 @@ class Channel {
   bool read_in();
   void wait_turn();
   void begin_wait();
+  Instant next_wake() const;
+  Error too_quiet();
   void ping_when_due(Instant now);
   std::optional<Message> take();
   void check_allowed(const Spec& spec) const;
@@ -90,7 +92,10 @@ class Channel {
   std::string out_;
   std::size_t written_ = 0;  // of out_
   std::string in_buffer_;
-  bool ended_ = false;   // the other side has closed
+  bool ended_ = false;  // the other side has closed
+  // Writing has failed. What the other side said before it left may explain more, so that is read
+  // first.
+  std::optional<Error> write_error_;
   bool told_ = false;    // an Abort or a Bye of either side has passed: do not send another
   Duration patience_{};  // how long nothing may move
   Instant quiet_since_;

@@ -42,7 +42,10 @@ Error Preamble::error(Side us, bool ended, const std::string& last_words) const 
                                  std::string(kMagic.substr(family)) +
                                  ": install the same version on both"};
   }
-  const std::string said = "\"" + excerpt(seen_, limits::kNoise) + "\"";
+  // A server that works behind the noise has sent its magic too: only what came before it is of
+  // interest.
+  const std::string said =
+      "\"" + excerpt(seen_.substr(0, seen_.find(kMagic)), limits::kNoise) + "\"";
   if (us == Side::Server) {
     return {Fault::Protocol, "the client is not xroad-sync; it sent " + said};
   }

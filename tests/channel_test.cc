@@ -454,6 +454,35 @@ TEST_CASE("channel: whoever asks without reading the answers is refused", "[prot
   CHECK_THAT(error.text(), Contains("too many pings"));
 }
 
+TEST_CASE("channel: a peer that leaves while we write is heard out first", "[protocol]") {
+  Client client;
+  SECTION("it said why") {
+    client.open(frames({Abort{Fault::Role, "this node is a slave"}}));
+    client.stream.broken = true;
+    client.channel->send(Want{});
+    CHECK(error_of([&] { client.channel->receive(); }).fault() == Fault::Role);
+  }
+  SECTION("it was never our program") {
+    client.stream.broken = true;
+    client.stream.arrive("sh: not found\n", 10ms);
+    client.stream.end(20ms);
+    const Error error = error_of([&] { client.make().connect(plain_hello()); });
+    CHECK_THAT(error.text(), Contains("sh: not found"));
+  }
+  SECTION("it said nothing") {
+    client.open();
+    client.stream.broken = true;
+    client.channel->send(Want{});
+    const Error error = error_of([&] { client.channel->flush(); });
+    CHECK(error.fault() == Fault::Stream);
+    CHECK_THAT(error.text(), Contains("the connection is broken"));
+    CHECK(client.stream.elapsed() <= 2s);
+    const Instant before = client.clock.now();
+    client.channel->abort(error);
+    CHECK(client.clock.now() == before);
+  }
+}
+
 TEST_CASE("channel: last words are short-lived and never throw", "[protocol]") {
   SECTION("the peer takes nothing") {
     Client client;
