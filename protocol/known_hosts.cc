@@ -28,27 +28,6 @@ const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-std::string base64(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes_of(bytes),
-                                     static_cast<int>(bytes.size()));
-  out.resize(static_cast<std::size_t>(length));
-  return out;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
-  std::string out(text.size() / 4 * 3, '\0');
-  const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes_of(text),
-                                     static_cast<int>(text.size()));
-  if (length < 0) return std::nullopt;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  out.resize(std::min(out.size(), static_cast<std::size_t>(length)) - padding);
-  // OpenSSL forgives blanks, inner padding and stray bits; there is only one right spelling.
-  if (base64(out) != text) return std::nullopt;
-  return out;
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
@@ -138,23 +117,11 @@ bool split_hashed(std::string_view names, std::string& salt, std::string& hash) 
   return true;
 }
 
-// Cuts a length-prefixed string off `rest`; nothing when it is not all there.
-std::optional<std::string_view> next_field(std::string_view& rest) {
-  constexpr std::size_t kLength = 4;
-  if (rest.size() < kLength) return std::nullopt;
-  std::size_t length = 0;
-  for (const char c : rest.substr(0, kLength)) length = length << 8 | static_cast<unsigned char>(c);
-  if (length > rest.size() - kLength) return std::nullopt;
-  const std::string_view field = rest.substr(kLength, length);
-  rest.remove_prefix(kLength + length);
-  return field;
-}
-
 // Every type of key is a sequence of strings, its own name first, so that a cut shows.
 bool is_key_of(std::string_view type, std::string_view blob) {
-  if (next_field(blob) != type || blob.empty()) return false;
+  if (take_string(blob) != type || blob.empty()) return false;
   while (!blob.empty()) {
-    if (!next_field(blob)) return false;
+    if (!take_string(blob)) return false;
   }
   return true;
 }
@@ -220,18 +187,6 @@ std::string trust_command(std::string_view options, std::string_view host, std::
 }
 
 }  // namespace
-
-std::string fingerprint(const HostKey& key) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  if (EVP_Digest(key.blob.data(), key.blob.size(), digest.data(), &length, EVP_sha256(), nullptr) !=
-      1) {
-    return "SHA256:?";
-  }
-  std::string text = base64({reinterpret_cast<const char*>(digest.data()), length});
-  text.erase(text.find_last_not_of('=') + 1);
-  return "SHA256:" + text;
-}
 
 // Why the line cannot be used; empty when it can.
 std::string_view KnownHosts::fill(Line& line, std::string_view rest) {
@@ -354,6 +309,12 @@ std::vector<std::string> KnownHosts::types(std::string_view host, std::uint16_t 
     }
   }
   return out;
+}
+
+std::string known_hosts_line(std::string_view host, std::uint16_t port, const HostKey& key) {
+  const std::string name =
+      port == KnownHosts::kDefaultPort ? std::string(host) : bracketed(host, port);
+  return lower(name) + " " + key.type + " " + to_base64(key.blob);
 }
 
 Error host_key_error(HostKeyVerdict verdict, std::string_view host, std::uint16_t port,

@@ -17,17 +17,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "protocol/host_key.h"
 
 namespace xs {
-
-struct HostKey {
-  std::string type;  // "ssh-ed25519"; "ssh-rsa" whatever hash the signature uses
-  std::string blob;  // as on the wire, not base64
-  bool operator==(const HostKey&) const = default;
-};
-
-// "SHA256:" and base64 without padding, as ssh-keygen -l prints it.
-std::string fingerprint(const HostKey& key);
 
 enum class HostKeyVerdict : std::uint8_t { Known, Unknown, Changed, OtherType, Revoked };
 
@@ -75,6 +67,9 @@ class KnownHosts {
   std::vector<Line> lines_;
   std::vector<std::string> warnings_;
 };
+
+// The line that vouches for the key, without its newline.
+std::string known_hosts_line(std::string_view host, std::uint16_t port, const HostKey& key);
 
 // The Error (class HostKey) for every verdict but Known: who, which fingerprints, what it means,
 // what mends it.

@@ -140,11 +140,13 @@ TEST_CASE("remote_shell: the guide's command is done by our own session", "[prot
   expected.connect_timeout = std::chrono::seconds(5);
   CHECK(shell == expected);
   CHECK(parse_remote_shell("ssh").use_libssh);
+  CHECK_FALSE(parse_remote_shell("/usr/bin/ssh")
+                  .use_libssh);  // with a path it is a program of the operator's choice
 }
 
 TEST_CASE("remote_shell: every option that libssh can honour is read", "[protocol]") {
   const RemoteShell shell = parse_remote_shell(
-      "/usr/bin/ssh -qTxa -p2222 -l xroad-slave -i /k/one -oIdentityFile=/k/two -o 'connecttimeout "
+      "ssh -qTxa -p2222 -l xroad-slave -i /k/one -oIdentityFile=/k/two -o 'connecttimeout "
       "7' "
       "-o 'UserKnownHostsFile = /h/a  /h/b' -o GLOBALKNOWNHOSTSFILE=/h/c -o BatchMode=yes "
       "-o StrictHostKeyChecking=yes -6");
