@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// What the README says, against the programs themselves.
+#include "base/error.h"
+#include "tests/support/catch.h"
+#include "tests/support/markdown.h"
+#include "tests/support/program.h"
+
+using namespace xs;
+
+namespace {
+
+std::string output_of(const std::vector<std::string>& argv) {
+  const test::Outcome outcome = test::run_program(argv);
+  REQUIRE(outcome.end == "it ended with status 0");
+  return outcome.out;
+}
+
+}  // namespace
+
+TEST_CASE("readme: the table of exit codes is that of the code", "[docs]") {
+  const auto rows = test::markdown_table(test::document("README.md"), "\n## Exit codes\n");
+  REQUIRE(rows.size() == kFaults.size() + 1);
+  for (std::size_t i = 0; i < kFaults.size(); ++i) {
+    const FaultInfo& info = kFaults[i];
+    CHECK(rows[i + 1] == test::MarkdownRow{std::to_string(exit_code(info.fault)),
+                                           std::string(info.name), std::string(info.meaning)});
+  }
+}
+
+TEST_CASE("readme: the options of probe are those that the program has, and the other way round",
+          "[docs]") {
+  const std::string help = output_of({XS_CLIENT, "probe", "--help"});
+  const auto rows = test::markdown_table(test::document("README.md"), "| option of `probe` |");
+  REQUIRE_FALSE(rows.empty());
+  std::size_t documented = 0;
+  for (const auto& row : rows) {
+    const std::string cell = row.at(0);
+    for (std::size_t at = cell.find("--"); at != std::string::npos; at = cell.find("--", at + 2)) {
+      const std::string option = cell.substr(at, cell.find('`', at) - at);
+      INFO(option);
+      CHECK(help.find(option) != std::string::npos);
+      ++documented;
+    }
+  }
+  std::size_t offered = 0;
+  for (std::size_t at = help.find("--"); at != std::string::npos; at = help.find("--", at + 2))
+    ++offered;
+  CHECK(offered == documented + 1);  // --help is not worth a row
+}
+
+TEST_CASE("readme: --help lists every exit code", "[docs]") {
+  const std::string help = output_of({XS_CLIENT, "--help"});
+  for (const FaultInfo& info : kFaults) {
+    INFO(info.name);
+    CHECK(help.find(std::to_string(exit_code(info.fault)) + "  " + std::string(info.meaning)) !=
+          std::string::npos);
+  }
+}
