@@ -70,12 +70,17 @@ enum class EntryType : std::uint8_t {
   CharDevice = 6,
   BlockDevice = 7,
 };
+// Whether more parts follow. Complete: this was the last, and every file in it is inlined, so that
+// nothing is left to be wanted and the seal follows unasked.
+enum class Part : std::uint8_t { More = 0, Last = 1, Complete = 2 };
 enum class Form : std::uint8_t { Whole = 0, Delta = 1 };
 enum class FileResult : std::uint8_t { Complete = 0, Moved = 1, Vanished = 2, Unreadable = 3 };
 enum class PingKind : std::uint8_t { Alive = 0, Question = 1, Answer = 2 };
 
 template <>
 inline constexpr auto kLast<Compare> = Compare::Always;
+template <>
+inline constexpr auto kLast<Part> = Part::Complete;
 template <>
 inline constexpr auto kLast<Form> = Form::Delta;
 template <>
@@ -202,9 +207,9 @@ struct Manifest {
   Entries entries;
   std::vector<std::string> gone;  // paths of the client's index that the source does not have
   std::vector<Problem> problems;
-  bool last = false;
+  Part part = Part::More;
   static constexpr auto fields(auto& m, auto&& f) {
-    return f(m.entries, Paths{m.gone}, Items<limits::kProblems>(m.problems), m.last);
+    return f(m.entries, Paths{m.gone}, Items<limits::kProblems>(m.problems), m.part);
   }
   bool operator==(const Manifest&) const = default;
 };
@@ -270,9 +275,9 @@ struct Changed {  // the source moved: these entries are new or different since 
   Entries entries;
   std::vector<std::string> gone;
   std::vector<Problem> problems;
-  bool last = false;
+  Part part = Part::More;
   static constexpr auto fields(auto& m, auto&& f) {
-    return f(m.entries, Paths{m.gone}, Items<limits::kProblems>(m.problems), m.last);
+    return f(m.entries, Paths{m.gone}, Items<limits::kProblems>(m.problems), m.part);
   }
   bool operator==(const Changed&) const = default;
 };
@@ -305,8 +310,16 @@ struct Abort {  // the sender gives up
   bool operator==(const Abort&) const = default;
 };
 
+struct Enough {  // nothing more is wanted of what has been sent so far: seal it, or say what
+                 // changed
+  static constexpr Spec spec{15, "enough", Side::Client, limits::kSmall};
+  std::uint32_t wanted = 0;  // how many files, in all of this session
+  static constexpr auto fields(auto& m, auto&& f) { return f(m.wanted); }
+  bool operator==(const Enough&) const = default;
+};
+
 using Message = std::variant<Hello, Welcome, Unchanged, Manifest, Want, File, Data, Delta, FileEnd,
-                             Seal, Changed, Ping, Bye, Abort>;
+                             Seal, Changed, Ping, Bye, Abort, Enough>;
 
 inline const Spec& spec_of(const Message& message) {
   return std::visit([](const auto& m) -> const Spec& { return m.spec; }, message);

@@ -86,18 +86,21 @@ std::vector<Message> samples() {
       hello,
       Welcome{{Feature::Zstd, Feature::Specials}, "xroad-sync-server 0.1.0"},
       Unchanged{sample_digest(2), {{"gpghome", "Permission denied"}}},
-      Manifest{
-          sample_entries(), {"conf.d/old.ini", "stale"}, {{"gpghome", "Permission denied"}}, true},
+      Manifest{sample_entries(),
+               {"conf.d/old.ini", "stale"},
+               {{"gpghome", "Permission denied"}},
+               Part::Last},
       Want{300, "signature", false},
       File{300, Form::Delta, 70'000},
       Data{"bytes of a file"},
       Delta{std::string("\x72\x73\x02\x36", 4)},
       FileEnd{FileResult::Complete, sample_digest(3), ""},
       Seal{sample_digest(4), 252, 3'145'728},
-      Changed{small_entries(), {"gone"}, {}, true},
+      Changed{small_entries(), {"gone"}, {}, Part::Complete},
       Ping{PingKind::Question, "are you there"},
       Bye{"3 files changed"},
       Abort{Fault::Vanished, "the source kept changing"},
+      Enough{300},
   };
 }
 
