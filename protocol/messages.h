@@ -185,10 +185,15 @@ struct Hello {
 };
 
 struct Welcome {
-  static constexpr Spec spec{2, "welcome", Side::Server, limits::kSmall};
+  static constexpr Spec spec{2, "welcome", Side::Server, limits::kHello};
   Features features;  // what both have; nothing else may be used from here on
   std::string version;
-  static constexpr auto fields(auto& m, auto&& f) { return f(m.features, Text{m.version}); }
+  std::vector<std::string>
+      filters;  // the server's own excludes: what they hide is no reason to delete
+  static constexpr auto fields(auto& m, auto&& f) {
+    return f(m.features, Text{m.version},
+             List<limits::kFilterRules, limits::kFilterRule>(m.filters));
+  }
   bool operator==(const Welcome&) const = default;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/ssh_agent.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -150,7 +151,7 @@ void SshAgent::list(const std::string& socket_path, Instant deadline) {
   identities_ = parse_identities(receive_message(agent_.get(), clock_, deadline));
 }
 
-Fd SshAgent::serve(std::vector<Identity> chosen, Instant deadline) {
+Fd SshAgent::serve(const std::vector<Identity>& chosen, Instant deadline) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     throw_errno(Fault::Auth, "socketpair", "ssh agent");
@@ -164,7 +165,8 @@ Fd SshAgent::serve(std::vector<Identity> chosen, Instant deadline) {
   thread_ = std::thread([proxy = std::move(proxy)] {
     try {
       proxy.run();
-    } catch (const std::exception&) {  // libssh is told by the end below and reports it
+    } catch (const std::exception& error) {  // libssh is told by the end below, and fails
+      spdlog::debug("ssh agent: {}", error.what());
     }
     // Not closed: libssh writes without MSG_NOSIGNAL, and a closed socket would raise SIGPIPE.
     ::shutdown(proxy.inner, SHUT_WR);

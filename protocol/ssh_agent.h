@@ -33,7 +33,7 @@ class SshAgent {
   // A socket on which the agent seems to hold just these keys, for libssh. A thread passes its
   // requests on, because libssh blocks while it waits for an answer; at the deadline it answers
   // with an end. At most once. libssh closes the socket.
-  Fd serve(std::vector<Identity> chosen, Instant deadline);
+  Fd serve(const std::vector<Identity>& chosen, Instant deadline);
 
  private:
   void list(const std::string& socket_path, Instant deadline);

@@ -146,12 +146,12 @@ class Authentication {
   }
 
   bool try_agent() {
-    std::vector<SshAgent::Identity> chosen = agent_keys();
+    const std::vector<SshAgent::Identity> chosen = agent_keys();
     if (chosen.empty()) return false;
     for (const auto& identity : chosen) {
       tried_.push_back(fingerprint(identity.key) + " (agent, " + quote(identity.comment) + ")");
     }
-    Fd socket = agent_.serve(std::move(chosen), deadline_);
+    Fd socket = agent_.serve(chosen, deadline_);
     ::ssh_set_agent_socket(session_.get(), socket.release());
     return accepted(session_.drive(SSH_AUTH_AGAIN, deadline_, "the login", [&] {
       return ::ssh_userauth_agent(session_.get(), target_.user.c_str());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/ssh_stream.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -66,7 +68,8 @@ SshStream::SshStream(std::unique_ptr<SshSession> session, std::string command, C
 SshStream::~SshStream() {
   try {
     end();
-  } catch (const std::exception&) {  // the connection is gone, and so is the need for an end
+  } catch (const std::exception& error) {  // without a connection there is nothing to end
+    spdlog::debug("end of the ssh stream: {}", error.what());
   }
 }
 
@@ -223,9 +226,9 @@ std::string SshStream::exit_words() const {
   return text;
 }
 
-// sshd drops what it has not yet handed to the program when a disconnect follows at once, so a peer
-// that has not ended by itself is given the time to take our last bytes. One that has ended is not
-// waited for: that would cost a round trip for nothing.
+// A socket that is closed with bytes unread sends a reset, which may overtake our last bytes: so a
+// peer that has not ended by itself is given the time to answer our close. One that has ended is
+// not waited for: that would cost a round trip for nothing.
 void SshStream::end() {
   const Instant deadline = clock_.now() + close_;
   while (session_->output_pending() && clock_.now() < deadline) session_->wait(true, deadline);

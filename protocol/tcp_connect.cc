@@ -165,6 +165,7 @@ class Race {
 
   Fd land() {
     std::vector<pollfd> polls;
+    polls.reserve(flying_.size());
     for (const Flight& flight : flying_) polls.push_back({flight.fd.get(), POLLOUT, 0});
     const bool more = next_ < addresses_.size();
     clock_.poll(polls, more ? std::min(turn_, deadline_) : deadline_);

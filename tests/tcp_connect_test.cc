@@ -18,7 +18,7 @@ Error failure(const std::string& host, std::uint16_t port, std::chrono::millisec
               int family = AF_UNSPEC) {
   SteadyClock clock;
   try {
-    tcp_connect(host, port, family, clock, clock.now() + time);
+    const Fd fd = tcp_connect(host, port, family, clock, clock.now() + time);
   } catch (const Error& error) {
     return error;
   }
@@ -52,7 +52,7 @@ class FullPort {
     REQUIRE(::getsockname(fd_.get(), raw, &size) == 0);
     for (Fd& filler : fillers_) {
       filler = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      ::connect(filler.get(), raw, size);
+      [[maybe_unused]] const int pending = ::connect(filler.get(), raw, size);
     }
   }
   std::uint16_t port() const { return ntohs(address_.sin_port); }

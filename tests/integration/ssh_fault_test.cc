@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Everything that can break between two programs: each ends with its fault, in time.
+#include <sys/socket.h>
+
 #include <csignal>
 
+#include "protocol/tcp_connect.h"
 #include "tests/integration/pump.h"
 #include "tests/support/catch.h"
 #include "tests/support/relay.h"
@@ -115,6 +118,30 @@ TEST_CASE("ssh: a stalled connection holds neither reader nor destructor", "[int
   const Instant start = clock.now();
   stream.reset();
   REQUIRE(clock.now() - start < 1s);
+}
+
+// libssh makes the socket blocking; where we did not undo that, this would never end.
+TEST_CASE("ssh: a peer that takes nothing more holds no writer", "[integration]") {
+  Sshd sshd;
+  RelayPlan plan;
+  plan.stall_after = 20'000;
+  plan.small_buffer = true;
+  const Relay relay(sshd.port(), plan);
+  SteadyClock clock;
+  const Instant patience = clock.now() + 10s;
+  const SshTarget target = complete(sshd.behind(relay.port(), "cat /dev/zero"));
+  Fd connection = tcp_connect(target.host, target.port, target.family, clock, patience);
+  const int little = 8192;
+  ::setsockopt(connection.get(), SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+  auto stream =
+      std::make_unique<SshStream>(ssh_login(target, std::move(connection), clock, patience),
+                                  target.command, clock, 200ms, patience);
+  REQUIRE(error_of([&] { read_to_end(*stream, clock, 300ms); }).fault() == Fault::Timeout);
+  const std::string bytes(std::size_t{8} << 20, 'x');
+  const Instant start = clock.now();
+  REQUIRE(error_of([&] { write_all(*stream, bytes, clock, 300ms); }).fault() == Fault::Timeout);
+  stream.reset();
+  REQUIRE(clock.now() - start < 2s);
 }
 
 TEST_CASE("ssh: an sshd that is killed in mid-stream is a stream fault", "[integration]") {

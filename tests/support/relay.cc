@@ -100,7 +100,7 @@ class Loop {
     Fd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in address = loopback(to_);
     const auto* raw = reinterpret_cast<const sockaddr*>(&address);
-    if (!client || ::connect(server.get(), raw, sizeof address) != 0) return;
+    if (!client || !server || ::connect(server.get(), raw, sizeof address) != 0) return;
     no_delay(client);
     no_delay(server);
     Link& link = links_.emplace_back();
@@ -191,10 +191,14 @@ class Loop {
 Relay::Relay(std::uint16_t to, RelayPlan plan)
     : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
+  const int little = 8192;  // inherited by what is accepted
+  if (plan.small_buffer) {
+    ::setsockopt(listener_.get(), SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+  }
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(listener_.get(), raw, size) != 0 || ::listen(listener_.get(), 16) != 0 ||
+  if (!listener_ || ::bind(listener_.get(), raw, size) != 0 || ::listen(listener_.get(), 16) != 0 ||
       ::getsockname(listener_.get(), raw, &size) != 0) {
     throw std::runtime_error("relay: " + errno_text(errno));
   }

@@ -21,6 +21,7 @@ struct RelayPlan {
   std::uint64_t cut_after = kNever;    // bytes from the server
   Cut cut = Cut::Reset;
   std::uint64_t stall_after = kNever;  // bytes from the server; then nothing moves either way
+  bool small_buffer = false;           // the client's bytes fill the line soon
 };
 
 class Relay {

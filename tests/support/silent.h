@@ -24,7 +24,7 @@ class SilentPort {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     auto* raw = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(fd_.get(), raw, size) != 0 || ::listen(fd_.get(), 8) != 0 ||
+    if (!fd_ || ::bind(fd_.get(), raw, size) != 0 || ::listen(fd_.get(), 8) != 0 ||
         ::getsockname(fd_.get(), raw, &size) != 0) {
       throw std::runtime_error("silent port: " + errno_text(errno));
     }
@@ -46,7 +46,7 @@ class SilentSocket {
     if (path_.size() >= sizeof address.sun_path) throw std::runtime_error("long path: " + path_);
     std::memcpy(address.sun_path, path_.data(), path_.size());
     const auto* raw = reinterpret_cast<const sockaddr*>(&address);
-    if (::bind(fd_.get(), raw, sizeof address) != 0 || ::listen(fd_.get(), 8) != 0) {
+    if (!fd_ || ::bind(fd_.get(), raw, sizeof address) != 0 || ::listen(fd_.get(), 8) != 0) {
       throw std::runtime_error("silent socket: " + errno_text(errno));
     }
   }

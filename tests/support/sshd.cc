@@ -58,6 +58,7 @@ bool eventually(std::chrono::milliseconds time, Condition condition) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (null < 0) ::_exit(1);
   ::dup2(null, 0);
   ::dup2(output, 1);
   ::dup2(output, 2);
@@ -94,6 +95,7 @@ std::string our_name() {
 
 Child::Child(const std::vector<std::string>& argv, const std::string& output) {
   std::vector<char*> raw;
+  raw.reserve(argv.size() + 1);
   for (const auto& word : argv) raw.push_back(const_cast<char*>(word.c_str()));
   raw.push_back(nullptr);
   const Fd out =
@@ -163,11 +165,12 @@ std::uint16_t free_port() {
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(fd.get(), raw, size) != 0 || ::getsockname(fd.get(), raw, &size) != 0) fail("bind");
+  if (!fd || ::bind(fd.get(), raw, size) != 0 || ::getsockname(fd.get(), raw, &size) != 0)
+    fail("bind");
   return ntohs(address.sin_port);
 }
 
-Sshd::Sshd(SshdOptions options) {
+Sshd::Sshd(const SshdOptions& options) {
   if (::geteuid() == 0) ::mkdir("/run/sshd", 0755);  // sshd insists on it when it runs as root
   for (const auto& type : options.host_keys) make_key(dir_, "host_" + type, {type, 0, ""});
   dir_.write("authorized_keys", "");

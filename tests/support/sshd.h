@@ -59,7 +59,7 @@ struct SshdOptions {
 
 class Sshd {
  public:
-  explicit Sshd(SshdOptions options = {});
+  explicit Sshd(const SshdOptions& options = {});
   ~Sshd();
   Sshd(const Sshd&) = delete;
   Sshd& operator=(const Sshd&) = delete;
