@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Hash: XXH3-128 digests of bytes and files, and the generation of a manifest.
+// XXH3 finds every accident and is fast; it is no defence against somebody who makes two files
+// collide.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "protocol/messages.h"
+
+struct XXH3_state_s;
+
+namespace xs {
+
+// A digest of bytes that come in pieces.
+class Hasher {
+ public:
+  Hasher();
+  void update(std::string_view bytes);
+  Digest digest() const;  // of the bytes so far
+  void reset();
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_s* state) const noexcept;
+  };
+  std::unique_ptr<XXH3_state_s, Free> state_;
+};
+
+Digest digest_of(std::string_view bytes);
+// From where the descriptor stands to the end of the file.
+Digest digest_of_file(const Fd& file, std::string_view subject);
+std::string to_hex(const Digest& digest);
+
+// The digest of what `options` manage of a sorted manifest, so that two nodes in the same state
+// have the same one. A file is its bytes (Content), its size (SizeOnly), or its size and mtime
+// (Quick, Always); times of other entries are never part: they move with every temporary file
+// beside them. Owners count by name, by number where there is none or numbers are asked for.
+Digest generation(const Entries& entries, const Options& options);
+
+}  // namespace xs
