@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/channel.h"
 
-#include <sys/socket.h>
-
 #include <functional>
-#include <thread>
 
 #include "protocol/codec.h"
-#include "protocol/stdio_stream.h"
 #include "tests/support/catch.h"
+#include "tests/support/converse.h"
 #include "tests/support/samples.h"
 #include "tests/support/scripted_stream.h"
 
 using namespace xs;
 using namespace std::chrono_literals;
 using Catch::Contains;
+using test::converse;
 using test::ManualClock;
 using test::ScriptedStream;
 
@@ -74,56 +72,12 @@ struct Client {
   }
 };
 
-struct SocketPair {
-  SocketPair() {
-    int raw[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, raw) == 0);
-    ends[0] = Fd(raw[0]);
-    ends[1] = Fd(raw[1]);
-  }
-  StdioStream stream(int end, Clock& clock) {
-    Fd copy(::dup(ends[end].get()));
-    return {std::move(ends[end]), std::move(copy), clock};
-  }
-  Fd ends[2];
-};
-
-// Runs both sides of a session on a socketpair, each in its own thread, and rethrows what either
-// threw.
-void converse(const std::function<void(Channel&)>& client,
-              const std::function<void(Channel&)>& server, const Deadlines& deadlines = {}) {
-  SteadyClock clock;
-  SocketPair pair;
-  std::exception_ptr thrown;
-  std::thread other([&] {
-    try {
-      StdioStream stream = pair.stream(1, clock);
-      Channel channel(stream, Side::Server, clock, deadlines, clock.now() + 60s);
-      channel.greet();
-      server(channel);
-    } catch (...) {
-      thrown = std::current_exception();
-    }
-  });
-  std::exception_ptr ours;
-  try {
-    StdioStream stream = pair.stream(0, clock);
-    Channel channel(stream, Side::Client, clock, deadlines, clock.now() + 60s);
-    client(channel);
-  } catch (...) {
-    ours = std::current_exception();
-  }
-  other.join();
-  if (ours) std::rethrow_exception(ours);
-  if (thrown) std::rethrow_exception(thrown);
-}
-
 }  // namespace
 
 TEST_CASE("channel: preamble and hello leave in one flight, before anything is read",
           "[protocol]") {
   Client client;
-  client.stream.arrive(kPreamble + frames({Welcome{{Feature::Zstd}, "server 1"}}), 50ms);
+  client.stream.arrive(kPreamble + frames({Welcome{{Feature::Zstd}, "server 1", {}}}), 50ms);
   Hello hello = plain_hello();
   hello.features = kOurFeatures;
   const Welcome welcome = client.make().connect(hello);
@@ -152,7 +106,7 @@ TEST_CASE("channel: every message of one side reaches the other, whatever the pi
     const Spec& spec = spec_of(message);
     if (spec.sender == Side::Server && spec.number != Welcome::spec.number) sent.push_back(message);
   }
-  client.stream.arrive(kPreamble + frames({Welcome{kOurFeatures, ""}}) + frames(sent));
+  client.stream.arrive(kPreamble + frames({Welcome{kOurFeatures, "", {}}}) + frames(sent));
   Hello hello = plain_hello();
   hello.features = kOurFeatures;
   Channel& channel = client.make();
@@ -178,9 +132,10 @@ TEST_CASE("channel: a session over a socketpair goes both ways, compressed or no
         channel.finish("done");
       },
       [&](Channel& channel) {
+        channel.greet();
         const Hello hello = channel.accept();
         CHECK(hello.root == "/etc/xroad");
-        channel.welcome({hello.features, "test"});
+        channel.welcome({hello.features, "test", {}});
         CHECK(channel.receive() == Message(Want{7, "sig", true}));
         channel.send(manifest);
         channel.send(Data{text});
@@ -203,6 +158,7 @@ TEST_CASE("channel: two sides that both write 32 MiB before they read do not dea
         write_then_read(channel, Want{1, block, false}, Message(Data{}).index());
       },
       [&](Channel& channel) {
+        channel.greet();
         channel.accept();
         channel.welcome({});
         write_then_read(channel, Data{block}, Message(Want{}).index());
@@ -354,7 +310,7 @@ TEST_CASE("channel: before the handshake nothing but the handshake is taken", "[
 
 TEST_CASE("channel: a welcome cannot grant what was not offered", "[protocol]") {
   Client client;
-  client.stream.arrive(kPreamble + frames({Welcome{{Feature::Zstd}, ""}}));
+  client.stream.arrive(kPreamble + frames({Welcome{{Feature::Zstd}, "", {}}}));
   const Error error = error_of([&] { client.make().connect(plain_hello()); });
   CHECK(error.fault() == Fault::Protocol);
   CHECK_THAT(error.text(), Contains("not offered"));
@@ -426,7 +382,8 @@ TEST_CASE("channel: a session that is cut after any byte ends with a reason", "[
 }
 
 TEST_CASE("channel: a stall after any byte ends within the idle deadline", "[protocol]") {
-  const std::string script = kPreamble + frames({Welcome{}, Manifest{{}, {"a"}, {}, Part::Last}, Seal{}});
+  const std::string script =
+      kPreamble + frames({Welcome{}, Manifest{{}, {"a"}, {}, Part::Last}, Seal{}});
   for (std::size_t cut = 0; cut < script.size(); ++cut) {
     INFO("stalled after " << cut);
     Client client;

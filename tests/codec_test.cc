@@ -195,7 +195,7 @@ TEST_CASE("codec: every length and count is bounded at its limit and beyond", "[
       {"ping.bytes", Ping::spec.number, "\1", limits::kPing, 1, ""},
       {"bye.outcome", Bye::spec.number, "", limits::kText, 1, ""},
       {"abort.text", Abort::spec.number, "\1", limits::kText, 1, ""},
-      {"welcome.version", Welcome::spec.number, end, limits::kText, 1, ""},
+      {"welcome.version", Welcome::spec.number, end, limits::kText, 1, end},
       {"unchanged.problems", Unchanged::spec.number, generation, limits::kProblems, 2, ""},
       {"hello.filters", Hello::spec.number, std::string(7, '\0'), limits::kFilterRules, 1,
        end + end},
