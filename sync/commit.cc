@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#include "sync/commit.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "sync/seeded.h"
+
+namespace xs {
+namespace {
+
+// Whether the tree is still what the plan was made for. What is found here is stopped here, before
+// anything is touched; what is not would stop a commit half-way, until an operator helps.
+class Inspector {
+ public:
+  Inspector(Disk& disk, const Areas& areas) : disk_(disk), areas_(areas) {}
+
+  // What stands at the path of each step; steps that have nothing left to do are taken out.
+  std::vector<std::optional<FileStat>> inspect(std::vector<Step>& steps) {
+    std::vector<std::optional<FileStat>> old;
+    std::vector<Step> kept;
+    for (Step& step : steps) {
+      check_landing(step.path);
+      const auto st = look(step);
+      const bool deletes = step.kind == ActionKind::Delete || step.kind == ActionKind::DeleteDir;
+      if (deletes && !st) continue;
+      check_parent(step);
+      check_kind(step, st);
+      step.old_inode = st ? st->ino : 0;
+      old.push_back(st);
+      kept.push_back(std::move(step));
+    }
+    steps = std::move(kept);
+    return old;
+  }
+
+ private:
+  // Nothing where the commit itself will have made room by then.
+  std::optional<FileStat> look(const Step& step) {
+    if (step.kind != ActionKind::Displace && is_gone(step.path)) return std::nullopt;
+    if (step.kind == ActionKind::DirAttributes && made_.count(step.path) != 0) return std::nullopt;
+    return disk_.stat(step.path);
+  }
+
+  bool is_gone(std::string_view path) const {
+    for (;;) {
+      if (displaced_.find(path) != displaced_.end()) return true;
+      if (path.empty()) return false;
+      path = split_path(path).parent;
+    }
+  }
+
+  void check_parent(const Step& step) {
+    if (step.path.empty()) return;
+    const std::string parent(split_path(step.path).parent);
+    if (made_.count(parent) != 0 || !checked_.insert(parent).second) return;
+    const auto st = disk_.stat(parent);
+    if (is_gone(parent) || !st || !st->is_dir()) changed(step, "its directory is not there");
+    check_writable(parent, step.path);
+  }
+
+  void check_writable(const std::string& dir, const std::string& path) const {
+    if (disk_.writable(dir)) return;
+    throw Error(Fault::Io,
+                "the directory " + quote(dir) + " cannot be read and written, and " + quote(path) +
+                    " must change; correct its owner or mode",
+                EACCES);
+  }
+
+  void check_kind(const Step& step, const std::optional<FileStat>& st) {
+    if (st && step.kind != ActionKind::DirAttributes) refuse_mount(step, *st);
+    switch (step.kind) {
+      case ActionKind::Displace:
+        if (!st) changed(step, "what it replaces is gone");
+        if (st->is_dir()) check_writable(step.path, step.path);  // its ".." will change
+        displaced_.insert(step.path);
+        return;
+      case ActionKind::MakeDir:
+        if (st) changed(step, "something stands where a directory is to be made");
+        made_.insert(step.path);
+        return;
+      case ActionKind::Delete:
+        if (st->is_dir()) changed(step, "it became a directory");
+        return;
+      case ActionKind::DeleteDir:
+        if (!st->is_dir()) changed(step, "it is no directory any more");
+        return;
+      case ActionKind::DirAttributes:
+        if (made_.count(step.path) == 0 && (!st || !st->is_dir())) {
+          changed(step, "it is no directory any more");
+        }
+        return;
+      default:
+        if (st && st->is_dir()) changed(step, "it became a directory");
+        return;
+    }
+  }
+
+  void refuse_mount(const Step& step, const FileStat& st) const {
+    const bool moves = step.kind == ActionKind::Displace || step.kind == ActionKind::DeleteDir;
+    if (!st.mount_root && !(moves && areas_.any_below(step.path))) return;
+    throw Error(Fault::Io,
+                quote(step.path) +
+                    " must be replaced or deleted, and is a mount point or has "
+                    "one below it; unmount it or leave it out",
+                EBUSY);
+  }
+
+  [[noreturn]] static void changed(const Step& step, const std::string& what) {
+    throw Error(Fault::Io,
+                quote(step.path) + " was changed by somebody else during the run: " + what +
+                    "; nothing was touched, run again",
+                ESTALE);
+  }
+
+  Disk& disk_;
+  const Areas& areas_;
+  std::set<std::string, std::less<>> displaced_;
+  std::set<std::string, std::less<>> made_;
+  std::set<std::string> checked_;
+};
+
+// Seeded::JournalLate.
+void place_early(Disk& disk, const Journal& journal) {
+  for (const Step& step : journal.steps) {
+    if (!step.staged.empty()) return disk.rename(step.staged, step.path);
+  }
+}
+
+// Once this returns, the commit has happened. When it throws and a journal is there all the same,
+// only the next run can tell, so everything that the journal names must stay.
+void write_or_keep_all(Disk& disk, const Journal& journal, Staging& staging, KeptGeneration& kept) {
+  const auto keep_all = [&] {
+    staging.release();
+    kept.release();
+  };
+  try {
+    write_journal(disk, journal);
+  } catch (const Error& error) {
+    bool gone = false;
+    try {
+      gone = !disk.stat(journal_path());
+    } catch (const Error&) {
+      gone = false;
+    }
+    if (gone) throw;
+    keep_all();
+    throw Error(error.fault(),
+                error.text() +
+                    "; the tree was not touched yet, and the next run decides from "
+                    "what the disk kept: it completes the commit or drops it",
+                error.code());
+  }
+  keep_all();
+}
+
+FinishResult finish_or_explain(Disk& disk, const Clock& clock, const Journal& journal,
+                               const FinishRules& rules) {
+  try {
+    return finish_commit(disk, clock, journal, rules);
+  } catch (const Error& error) {
+    throw Error(error.fault(),
+                error.text() + "; the commit is in the journal, and the next run completes it",
+                error.code());
+  }
+}
+
+}  // namespace
+
+CommitResult commit(Staging& staging, const Clock& clock, CommitRequest request) {
+  CommitResult result;
+  if (request.steps.empty()) return result;
+  Disk& disk = staging.disk();
+  Journal journal{staging.id(), 0, staging.areas(), std::move(request.wake),
+                  std::move(request.steps)};
+  const auto old = Inspector(disk, journal.areas).inspect(journal.steps);
+  KeptGeneration kept(disk, journal.areas, journal.id, journal.steps, old, request.keep);
+  journal.generation = kept.number();
+  staging.sync();
+  if (seeded(Seeded::AcknowledgeEarly) && request.committed) request.committed();
+  if (seeded(Seeded::JournalLate)) place_early(disk, journal);
+  write_or_keep_all(disk, journal, staging, kept);
+  const FinishRules rules{false, request.on_wake, request.committed, request.keep};
+  FinishResult finished = finish_or_explain(disk, clock, journal, rules);
+  result.generation = journal.generation;
+  result.window = finished.window;
+  result.problems = kept.problems();
+  std::move(finished.problems.begin(), finished.problems.end(),
+            std::back_inserter(result.problems));
+  return result;
+}
+
+}  // namespace xs

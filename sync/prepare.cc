@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "sync/prepare.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <map>
+
+#include "base/text.h"
+#include "sync/attributes.h"
+
+namespace xs {
+namespace {
+
+std::uint32_t type_bits(EntryType type) {
+  switch (type) {
+    case EntryType::Fifo: return S_IFIFO;
+    case EntryType::Socket: return S_IFSOCK;
+    case EntryType::CharDevice: return S_IFCHR;
+    case EntryType::BlockDevice: return S_IFBLK;
+    default: throw Error(Fault::Protocol, "an entry that is no device is to be made as one");
+  }
+}
+
+class Preparer {
+ public:
+  Preparer(Staging& staging, const Entries& target, const StagedFiles& files,
+           FinalAttributes& attributes)
+      : staging_(staging), target_(target), files_(files), attributes_(attributes) {}
+
+  Step step(const Action& action) {
+    Step step;
+    step.kind = action.kind;
+    step.path = action.path;
+    const Staged staged = stage(action);
+    step.staged = staged.path;
+    step.staged_inode = staged.inode;
+    if (!staged.path.empty()) placed_[action.path] = staged.path;
+    if (action.kind == ActionKind::DirAttributes) step.attributes = attributes_.of(entry(action));
+    return step;
+  }
+
+ private:
+  const Entry& entry(const Action& action) const { return target_.list.at(action.entry); }
+
+  Staged stage(const Action& action) {
+    switch (action.kind) {
+      case ActionKind::MakeDir: return staging_.make_dir(action.path);
+      case ActionKind::Install:
+      case ActionKind::Link:
+      case ActionKind::Symlink:
+      case ActionKind::Special:
+      case ActionKind::InstallIndex: return stage_entry(action);
+      default: return {};
+    }
+  }
+
+  Staged stage_entry(const Action& action) {
+    const Entry& one = entry(action);
+    if (one.type == EntryType::Hardlink) {
+      const auto placed = placed_.find(one.content);
+      return staging_.make_link(one.path, placed == placed_.end() ? one.content : placed->second);
+    }
+    if (one.type == EntryType::Symlink) {
+      return staging_.make_symlink(one.path, one.content, attributes_.of(one));
+    }
+    if (one.type == EntryType::File) return file(action);
+    Attributes final = attributes_.of(one);
+    return staging_.make_special(one.path, type_bits(one.type) | 0600U, one.size, final);
+  }
+
+  Staged file(const Action& action) const {
+    const auto found = files_.find(action.entry);
+    if (found != files_.end()) return found->second;
+    throw Error(Fault::Io, quote(action.path) + " has not been staged; nothing was touched");
+  }
+
+  Staging& staging_;
+  const Entries& target_;
+  const StagedFiles& files_;
+  FinalAttributes& attributes_;
+  std::map<std::string, std::string> placed_;  // what will stand at a path, where it is now
+};
+
+}  // namespace
+
+FinalAttributes::FinalAttributes(Disk& disk, const Entries& target, const Options& options,
+                                 std::uint32_t mask)
+    : disk_(disk),
+      target_(target),
+      options_(options),
+      mask_(mask),
+      privileged_(::geteuid() == 0),
+      labels_(disk.label("").has_value()) {}
+
+std::optional<std::uint32_t> FinalAttributes::uid(std::uint32_t index) {
+  const auto [at, is_new] = uids_.try_emplace(index);
+  if (is_new) {
+    const Principal& user = target_.users.at(index);
+    at->second = options_.scan.has(Scan::NumericIds) ? user.id : local_uid(user);
+    if (!at->second) spdlog::warn("user {} is unknown here; its files are ours", quote(user.name));
+  }
+  return at->second;
+}
+
+std::optional<std::uint32_t> FinalAttributes::gid(std::uint32_t index) {
+  const auto [at, is_new] = gids_.try_emplace(index);
+  if (is_new) {
+    const Principal& group = target_.groups.at(index);
+    at->second = options_.scan.has(Scan::NumericIds) ? group.id : local_gid(group);
+    if (!at->second) {
+      spdlog::warn("group {} is unknown here; its files have ours", quote(group.name));
+    }
+  }
+  return at->second;
+}
+
+Attributes FinalAttributes::of(const Entry& entry) {
+  Attributes final;
+  const bool modes = options_.keep.has(Keep::Permissions);
+  const bool owners = options_.keep.has(Keep::Owner);
+  const bool groups = options_.keep.has(Keep::Group);
+  std::optional<FileStat> now;
+  if (!modes || !owners || !groups || labels_) now = disk_.stat(entry.path);
+  const bool same_type = now && now->type() == entry.type;
+  final.mode = modes       ? std::uint32_t{entry.mode}
+               : same_type ? std::uint32_t{now->permissions()}
+                           : entry.mode & ~mask_;
+  if (privileged_ && owners) final.uid = uid(entry.owner);
+  if (privileged_ && !owners && now) final.uid = now->uid;
+  if (groups) final.gid = gid(entry.group);
+  if (!groups && now) final.gid = now->gid;
+  if (entry.type != EntryType::Dir || options_.keep.has(Keep::Times)) {
+    final.mtime_ns = entry.mtime_ns;
+  }
+  if (labels_ && same_type) final.label = disk_.label(entry.path);
+  if (options_.keep.has(Keep::Xattrs)) final.keep = final.keep | Flags<Keep>{Keep::Xattrs};
+  if (options_.keep.has(Keep::Acls)) final.keep = final.keep | Flags<Keep>{Keep::Acls};
+  if (final.keep.bits() != 0) final.xattrs = entry.xattrs;
+  return final;
+}
+
+std::vector<Step> prepare(Staging& staging, const Plan& plan, const Entries& target,
+                          const StagedFiles& files, FinalAttributes& attributes) {
+  Preparer preparer(staging, target, files, attributes);
+  std::vector<Step> steps;
+  steps.reserve(plan.actions.size());
+  for (const Action& action : plan.actions) steps.push_back(preparer.step(action));
+  return steps;
+}
+
+}  // namespace xs

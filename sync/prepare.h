@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// Prepare: from a plan and its staged contents to the steps of a commit. Stages what has no
+// contents (directories, symbolic links, hard links, devices), so that every step that makes
+// something is one rename. Called by the receiver, before commit(); nothing in the tree is touched.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "sync/journal.h"
+#include "sync/plan.h"
+#include "sync/staging.h"
+
+namespace xs {
+
+// Where each file of Plan::contents has been staged, by its index in the target list.
+using StagedFiles = std::unordered_map<std::uint32_t, Staged>;
+
+// What an entry's object gets before it can be seen. What the options manage comes from the entry;
+// the rest from what stands at the path now, or, where nothing does, from whoever we are and the
+// mask. The security label always comes from what is replaced.
+class FinalAttributes {
+ public:
+  // `mask`: mode bits that a new object does not get when permissions are not managed.
+  FinalAttributes(Disk& disk, const Entries& target, const Options& options,
+                  std::uint32_t mask = 0022);
+  Attributes of(const Entry& entry);
+
+ private:
+  std::optional<std::uint32_t> uid(std::uint32_t index);
+  std::optional<std::uint32_t> gid(std::uint32_t index);
+
+  Disk& disk_;
+  const Entries& target_;
+  const Options& options_;
+  const std::uint32_t mask_;
+  const bool privileged_;
+  bool labels_;
+  std::unordered_map<std::uint32_t, std::optional<std::uint32_t>> uids_;
+  std::unordered_map<std::uint32_t, std::optional<std::uint32_t>> gids_;
+};
+
+std::vector<Step> prepare(Staging& staging, const Plan& plan, const Entries& target,
+                          const StagedFiles& files, FinalAttributes& attributes);
+
+}  // namespace xs
