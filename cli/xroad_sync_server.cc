@@ -39,7 +39,9 @@ int run(int argc, char** argv) {
   const Deadlines deadlines;
   StdioStream stream = StdioStream::of_process(clock);
   Channel channel(stream, Side::Server, clock, deadlines, clock.now() + std::chrono::hours(1));
-  serve(channel, {"xroad-sync-server " XS_VERSION});
+  SenderConfig config;
+  config.version = "xroad-sync-server " XS_VERSION;
+  serve(channel, config, clock);
   return 0;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Delta: librsync's jobs as objects: bytes are fed in, bytes come out through a sink in pieces of at
-// most limits::kBlock. Memory does not depend on the size of a file, except for a signature, which is
-// bounded. SignatureMaker and Patcher work for the receiver, DeltaMaker for the sender. Bytes of a peer
-// that are malformed, lead out of the basis, or yield more than announced are an Error of class
-// Protocol; what came out until then is to be thrown away.
+// Delta: librsync's jobs as objects: bytes are fed in, bytes come out through a sink in pieces of
+// at most limits::kBlock. Memory does not depend on the size of a file, except for a signature,
+// which is bounded. SignatureMaker and Patcher work for the receiver, DeltaMaker for the sender.
+// Bytes of a peer that are malformed, lead out of the basis, or yield more than announced are an
+// Error of class Protocol; what came out until then is to be thrown away.
 #pragma once
 
 #include <librsync.h>

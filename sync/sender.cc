@@ -1,32 +1,184 @@
 // SPDX-License-Identifier: MIT
 #include "sync/sender.h"
 
+#include <map>
 #include <variant>
 
 #include "base/text.h"
+#include "sync/delta.h"
+#include "sync/entries_builder.h"
+#include "sync/served_tree.h"
 
 namespace xs {
 namespace {
 
-std::string talk(Channel& channel, const SenderConfig& config) {
-  channel.greet();
-  const Hello hello = channel.accept();
-  if (!hello.root.empty()) {
-    throw Error(Fault::Unsupported,
-                "this server serves no tree: " + quote(hello.root) + " was asked for");
+// A part of a manifest leaves when it weighs this much: long before its limit, so that the client
+// can begin.
+constexpr std::size_t kPartWeight = std::size_t{256} << 10;
+constexpr std::size_t kPartPaths = 2000;
+
+class Session {
+ public:
+  Session(Channel& channel, const SenderConfig& config, Clock& clock)
+      : channel_(channel), config_(config), clock_(clock) {}
+
+  std::string run() {
+    channel_.greet();
+    // The root is fixed, so the scan need not wait for the hello.
+    if (config_.expected && !config_.root.empty()) {
+      tree_.emplace(config_.root, rules(config_.expected->options, config_.expected->filters),
+                    clock_);
+    }
+    const Hello hello = channel_.accept();
+    if (hello.root.empty()) return talk(hello);
+    if (config_.root.empty() || hello.root != config_.root) {
+      throw Error(Fault::Selection, "this server does not serve " + quote(hello.root));
+    }
+    channel_.welcome({hello.features, config_.version, config_.mandatory.to_wire()});
+    const FilterList filters = FilterList::from_wire(hello.filters);
+    const bool expected = config_.expected && config_.expected->filters == filters &&
+                          config_.expected->options == hello.options;
+    if (!expected) tree_.emplace(config_.root, rules(hello.options, filters), clock_);
+    return dialogue(hello);
   }
-  channel.welcome({hello.features, config.version});
-  const Message last = channel.receive();  // the channel itself answers the pings
-  if (const auto* bye = std::get_if<Bye>(&last)) return bye->outcome;
-  throw Error(Fault::Protocol,
-              "a " + std::string(spec_of(last).name) + " message without a tree to ask for");
-}
+
+ private:
+  ServedRules rules(const Options& options, const FilterList& filters) {
+    return {options, filters.with_mandatory(config_.mandatory), [this] { channel_.pulse(); }};
+  }
+
+  std::string talk(const Hello& hello) {
+    channel_.welcome({hello.features, config_.version, config_.mandatory.to_wire()});
+    return goodbye(channel_.receive());  // the channel itself answers the pings
+  }
+
+  static std::string goodbye(const Message& message) {
+    if (const auto* bye = std::get_if<Bye>(&message)) return bye->outcome;
+    throw Error(Fault::Protocol,
+                "a " + std::string(spec_of(message).name) + " message where a bye was due");
+  }
+
+  std::string dialogue(const Hello& hello) {
+    const bool comparable = hello.options.compare != Compare::Always;
+    if (comparable && hello.generation && *hello.generation == tree_->generation()) {
+      channel_.send(Unchanged{*hello.generation, tree_->tree().problems});
+      return goodbye(channel_.receive());
+    }
+    inline_limit_ = hello.options.inline_limit;
+    const Difference first = hello.index ? tree_->against(*hello.index) : tree_->everything();
+    // Without an index the client may have most of it already: let it ask.
+    bool complete = send_difference<Manifest>(first, hello.index.has_value());
+    for (int round = 0; round <= config_.rounds; ++round) {
+      if (!complete) serve_wants();
+      const Difference moved = tree_->look_again();
+      if (moved.empty()) return seal();
+      complete = send_difference<Changed>(moved, true);
+    }
+    throw Error(Fault::Vanished, "the source kept changing: given up after " +
+                                     std::to_string(config_.rounds) + " rounds");
+  }
+
+  std::string seal() {
+    const ScanResult& tree = tree_->tree();
+    channel_.send(Seal{tree_->generation(), tree.entries.list.size(), tree.bytes});
+    return goodbye(channel_.receive());
+  }
+
+  // Sends entries and what is gone, in parts. True when nothing of it can be wanted.
+  template <class M>
+  bool send_difference(const Difference& difference, bool may_inline) {
+    const ScanResult& tree = tree_->tree();
+    EntriesBuilder part;
+    bool complete = true;
+    for (const std::uint32_t at : difference.entries) {
+      Entry entry = tree.entries.list[at];
+      if (may_inline) inline_bytes(entry);
+      complete = complete && (entry.type != EntryType::File || entry.inlined);
+      sent_.push_back(tree.entries.list[at]);
+      part.add(tree.entries, std::move(entry));
+      if (part.weight() >= kPartWeight) channel_.send(M{part.take(), {}, {}, Part::More});
+    }
+    std::vector<std::string> gone;
+    for (const std::string& path : difference.gone) {
+      gone.push_back(path);
+      if (gone.size() == kPartPaths) channel_.send(M{{}, std::exchange(gone, {}), {}, Part::More});
+    }
+    channel_.send(
+        M{part.take(), std::move(gone), tree.problems, complete ? Part::Complete : Part::Last});
+    return complete;
+  }
+
+  // Where that fails the entry goes without, the client asks for it, and hears why it cannot have
+  // it.
+  void inline_bytes(Entry& entry) {
+    if (entry.type != EntryType::File || entry.size > inline_limit_) return;
+    std::string bytes;
+    const FileEnd end = tree_->read(entry, [&](std::string_view piece) { bytes += piece; });
+    if (end.result != FileResult::Complete || bytes.size() != entry.size) return;
+    entry.content = std::move(bytes);
+    entry.inlined = true;
+  }
+
+  void serve_wants() {
+    std::map<std::uint32_t, Signature> parts;  // signatures of which more is to come
+    for (;;) {
+      Message message = channel_.receive();
+      if (std::holds_alternative<Enough>(message)) {
+        if (!parts.empty()) throw Error(Fault::Protocol, "enough, in the middle of a signature");
+        return;
+      }
+      const auto* want = std::get_if<Want>(&message);
+      if (want == nullptr) {
+        throw Error(Fault::Protocol,
+                    "a " + std::string(spec_of(message).name) + " message where a want was due");
+      }
+      if (want->file >= sent_.size() || sent_[want->file].type != EntryType::File) {
+        throw Error(Fault::Protocol, "a want for what is no file of this session");
+      }
+      if (parts.size() > 1) throw Error(Fault::Protocol, "signatures of several files at once");
+      const bool whole = want->last && want->signature.empty() && parts.count(want->file) == 0;
+      if (whole) {
+        send_file(want->file, nullptr);
+        continue;
+      }
+      Signature& signature = parts[want->file];
+      signature.feed(want->signature);
+      if (!want->last) continue;
+      signature.finish();
+      send_file(want->file, &signature);
+      parts.erase(want->file);
+    }
+  }
+
+  void send_file(std::uint32_t number, const Signature* basis) {
+    const Entry& entry = sent_[number];
+    channel_.send(File{number, basis == nullptr ? Form::Whole : Form::Delta, entry.size});
+    FileEnd end;
+    if (basis == nullptr) {
+      end = tree_->read(entry,
+                        [&](std::string_view piece) { channel_.send(Data{std::string(piece)}); });
+    } else {
+      DeltaMaker delta(*basis);
+      const Sink sink = [&](std::string_view piece) { channel_.send(Delta{std::string(piece)}); };
+      end = tree_->read(entry, [&](std::string_view piece) { delta.feed(piece, sink); });
+      if (end.result == FileResult::Complete) delta.finish(sink);
+    }
+    channel_.send(end);
+  }
+
+  Channel& channel_;
+  const SenderConfig& config_;
+  Clock& clock_;
+  std::optional<ServedTree> tree_;
+  std::uint32_t inline_limit_ = 0;
+  std::vector<Entry> sent_;  // in the order in which the client counts them
+};
 
 }  // namespace
 
-std::string serve(Channel& channel, const SenderConfig& config) {
+std::string serve(Channel& channel, const SenderConfig& config, Clock& clock) {
   try {
-    return talk(channel, config);
+    return Session(channel, config, clock).run();
   } catch (const Error& error) {
     channel.abort(error);
     throw;

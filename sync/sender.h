@@ -1,21 +1,34 @@
 // SPDX-License-Identifier: MIT
 // Sender: the server's session over one channel. Called by xroad-sync-server once the stream
-// stands.
+// stands. It answers with the tree below its own root, behind its own excludes, and never writes.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "protocol/channel.h"
+#include "sync/filter.h"
 
 namespace xs {
 
 struct SenderConfig {
-  std::string version;  // for the client's log
+  std::string version;   // for the client's log
+  std::string root;      // the one tree that it serves, as the client must name it; empty: none
+  FilterList mandatory;  // excludes that no client can lift
+  // The options and rules that clients usually come with: with them the scan begins before the
+  // hello is here.
+  struct Expectation {
+    Options options;
+    FilterList filters;
+  };
+  std::optional<Expectation> expected;
+  int rounds = 5;  // how often a source that moves is sent again before it is given up (Vanished)
 };
 
 // From the preamble to the client's goodbye. A hello that names no root asks for a talk only
 // (`xroad-sync probe`): it is welcomed, its pings are answered. Gives back the client's last words.
 // Throws what ended the session early; the client has been told.
-std::string serve(Channel& channel, const SenderConfig& config);
+std::string serve(Channel& channel, const SenderConfig& config, Clock& clock);
 
 }  // namespace xs

@@ -84,7 +84,8 @@ std::vector<Message> samples() {
   hello.index = small_entries();
   return {
       hello,
-      Welcome{{Feature::Zstd, Feature::Specials}, "xroad-sync-server 0.1.0", {"- /conf.d/node.ini"}},
+      Welcome{
+          {Feature::Zstd, Feature::Specials}, "xroad-sync-server 0.1.0", {"- /conf.d/node.ini"}},
       Unchanged{sample_digest(2), {{"gpghome", "Permission denied"}}},
       Manifest{sample_entries(),
                {"conf.d/old.ini", "stale"},

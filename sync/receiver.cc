@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+#include "sync/receiver.h"
+
+#include <algorithm>
+#include <map>
+#include <variant>
+
+#include "base/text.h"
+#include "protocol/entries.h"
+#include "sync/entries_builder.h"
+#include "sync/fetch.h"
+#include "sync/filter_walk.h"
+#include "sync/hash.h"
+#include "sync/local_tree.h"
+#include "sync/lock.h"
+#include "sync/real_disk.h"
+#include "sync/recovery.h"
+
+namespace xs {
+namespace {
+
+RecoveryRules recovery_rules(const PullRequest& request) {
+  return {request.on_wake, {}, request.keep};
+}
+
+// Room for the hello's other fields beside the index.
+bool fits_in_hello(const Entries& index) {
+  std::string bytes;
+  encode_entries(index, bytes);
+  return bytes.size() <= limits::kIndex;
+}
+
+bool only_root(const Entries& entries) { return entries.list.size() <= 1; }
+
+// What a peer may ask us to make, beyond what the codec has checked.
+void check_wishes(const Entries& target, const PullRequest& request) {
+  if (target.list.size() > request.max_entries) {
+    throw Error(Fault::Refused,
+                "the source has more than " + std::to_string(request.max_entries) + " entries");
+  }
+  constexpr unsigned kSetIds = 06000;
+  for (const Entry& entry : target.list) {
+    if (entry.type == EntryType::File && (entry.mode & kSetIds) != 0) {
+      throw Error(
+          Fault::Refused,
+          quote(entry.path) + " is setuid or setgid at the source: such files are not taken");
+    }
+  }
+}
+
+}  // namespace
+
+struct Receiver::State {
+  State(PullRequest wanted, Clock& clock_in)
+      : request(std::move(wanted)),
+        clock(clock_in),
+        root(Dir::open_root(request.destination)),
+        lock(Lock::take(root)),
+        disk(root),
+        recovery(recover(disk, clock, recovery_rules(request))) {
+    Options options = request.options;
+    if (request.choose_compare) options.compare = Compare::Quick;
+    local = scan_destination(root, request.destination, options, request.filters);
+    if (!request.choose_compare) return;
+    request.options.compare = suitable_compare(local.scan);
+    if (request.options.compare == Compare::Content) {
+      local = scan_destination(root, request.destination, request.options, request.filters);
+    }
+  }
+
+  PullRequest request;
+  Clock& clock;
+  Dir root;
+  Lock lock;
+  RealDisk disk;
+  Recovery recovery;
+  LocalTree local;
+};
+
+// One dialogue with a server.
+class Receiver::Session {
+ public:
+  Session(State& state, Channel& channel)
+      : state_(state),
+        request_(state.request),
+        local_(state.local.scan.entries),
+        channel_(channel) {}
+
+  PullResult run() {
+    result_.recovered = state_.recovery.completed;
+    result_.problems = state_.local.scan.problems;
+    add_problems(state_.recovery.problems);
+    const Hello hello = make_hello();
+    const Welcome welcome = channel_.connect(hello);
+    Message answer = channel_.receive();
+    if (const auto* same = std::get_if<Unchanged>(&answer)) return unchanged(*same);
+    take_fence(welcome);
+    Batch batch = collect<Manifest>(std::move(answer));
+    target_ =
+        hello.index ? merge_entries(local_, batch.gone, batch.entries) : std::move(batch.entries);
+    pull(std::move(batch));
+    return std::move(result_);
+  }
+
+ private:
+  struct Batch {
+    Entries entries;
+    std::vector<std::string> gone;
+    bool complete = false;
+  };
+
+  Hello make_hello() const {
+    Hello hello;
+    hello.features = kOurFeatures;
+    hello.version = request_.version;
+    hello.root = request_.root;
+    hello.options = request_.options;
+    hello.filters = request_.filters.to_wire();
+    hello.generation = generation(local_, request_.options);
+    if (fits_in_hello(local_)) hello.index = local_;
+    return hello;
+  }
+
+  PullResult unchanged(const Unchanged& same) {
+    if (same.generation != generation(local_, request_.options)) {
+      throw Error(Fault::Protocol, "the server calls another generation than ours unchanged");
+    }
+    add_problems(same.problems);
+    result_.generation = same.generation;
+    channel_.finish("nothing to do");
+    return std::move(result_);
+  }
+
+  void add_problems(const std::vector<Problem>& more) {
+    for (const Problem& problem : more) {
+      if (std::find(result_.problems.begin(), result_.problems.end(), problem) ==
+          result_.problems.end()) {
+        result_.problems.push_back(problem);
+      }
+    }
+  }
+
+  // Names that the server itself excludes: that it lacks them is no reason to delete ours.
+  void take_fence(const Welcome& welcome) {
+    if (welcome.filters.empty()) return;
+    const FilterList rules = FilterList::from_wire(welcome.filters);
+    FilterWalk::Config config;
+    config.root = request_.destination;
+    config.receiver = false;
+    FilterWalk walk(rules, config);
+    for (const Entry& entry : local_.list) {
+      if (!entry.path.empty() &&
+          walk.hidden_with_parents(entry.path, entry.type == EntryType::Dir)) {
+        fenced_.push_back(entry.path);
+      }
+    }
+  }
+
+  // All parts of a manifest, or of what changed.
+  template <class M>
+  Batch collect(Message message) {
+    Batch batch;
+    EntriesBuilder entries;
+    for (;;) {
+      auto* part = std::get_if<M>(&message);
+      if (part == nullptr) throw Error(Fault::Protocol, "a list of entries breaks off");
+      for (Entry& entry : part->entries.list) {
+        if (entries.size() >= request_.max_entries)
+          check_wishes({{}, {}, std::vector<Entry>(entries.size() + 1)}, request_);
+        sent_.push_back(entry.path);
+        entries.add(part->entries, std::move(entry));
+      }
+      batch.gone.insert(batch.gone.end(), part->gone.begin(), part->gone.end());
+      add_problems(part->problems);
+      if (part->part != Part::More) {
+        batch.complete = part->part == Part::Complete;
+        batch.entries = entries.take();
+        check_order(batch);
+        return batch;
+      }
+      message = channel_.receive();
+    }
+  }
+
+  // Each part is sorted; all of them together must be, too.
+  static void check_order(const Batch& batch) {
+    const auto& list = batch.entries.list;
+    for (std::size_t i = 1; i < list.size(); ++i) {
+      if (!path_less(list[i - 1].path, list[i].path))
+        throw Error(Fault::Protocol, "entries out of order");
+    }
+    for (std::size_t i = 1; i < batch.gone.size(); ++i) {
+      if (!path_less(batch.gone[i - 1], batch.gone[i]))
+        throw Error(Fault::Protocol, "paths out of order");
+    }
+  }
+
+  void pull(Batch batch) {
+    Plan plan = make();
+    std::optional<Staging> staging;
+    std::optional<Fetch> fetch;
+    for (;;) {
+      // The plan may grow with what changed, so a place is found for all of it anew; the staging
+      // stays.
+      if (!staging) staging.emplace(state_.disk, areas_of(plan), request_.run_id);
+      if (!fetch) fetch.emplace(channel_, *staging, state_.root);
+      for (const std::string& path : std::exchange(sent_, {})) fetch->count_sent(path);
+      check_space(state_.disk, staging->areas(), plan, target_);
+      FinalAttributes attributes(state_.disk, target_, request_.options);
+      fetch->stage(plan, target_, attributes);
+      if (!batch.complete) channel_.send(Enough{fetch->wanted()});
+      Message answer = channel_.receive();
+      if (const auto* sealed = std::get_if<Seal>(&answer)) {
+        result_.literal = fetch->literal();
+        return commit_plan(plan, *staging, fetch->staged(plan, target_), attributes, *sealed);
+      }
+      batch = collect<Changed>(std::move(answer));
+      for (const Entry& entry : batch.entries.list) fetch->forget(entry.path);
+      for (const std::string& path : batch.gone) fetch->forget(path);
+      target_ = merge_entries(target_, batch.gone, batch.entries);
+      plan = make();
+    }
+  }
+
+  Areas areas_of(const Plan& plan) {
+    std::vector<std::string> paths;
+    paths.reserve(plan.actions.size());
+    for (const Action& action : plan.actions) paths.push_back(action.path);
+    return Areas::find(state_.disk, paths);
+  }
+
+  Plan make() {
+    check_wishes(target_, request_);
+    if (only_root(target_) && !only_root(local_) && request_.remove && !request_.allow_empty) {
+      throw Error(
+          Fault::Refused,
+          "the source is empty and we are not: is its file system mounted? nothing was changed");
+    }
+    PlanRules rules;
+    rules.options = request_.options;
+    rules.remove = request_.remove;
+    rules.index_files = request_.index_files;
+    const LocalTree& tree = state_.local;
+    rules.is_protected = [&tree](std::string_view path, bool) { return tree.is_protected(path); };
+    rules.is_protected_when_deleting = [&tree](std::string_view path, bool) {
+      return tree.is_protected_when_deleting(path);
+    };
+    rules.untouchable = tree.excluded;
+    rules.untouchable.insert(rules.untouchable.end(), fenced_.begin(), fenced_.end());
+    for (const Problem& problem : result_.problems) rules.untouchable.push_back(problem.path);
+    return make_plan(local_, target_, rules);
+  }
+
+  void commit_plan(const Plan& plan, Staging& staging, const StagedFiles& files,
+                   FinalAttributes& attributes, const Seal& sealed) {
+    if (generation(target_, request_.options) != sealed.generation) {
+      throw Error(Fault::Mismatch,
+                  "what arrived is not what the server sealed: nothing was changed");
+    }
+    if (files.size() != plan.contents.size()) {
+      throw Error(Fault::Protocol, "the server sealed a state of which it never sent all files");
+    }
+    CommitRequest commit_request;
+    commit_request.steps = prepare(staging, plan, target_, files, attributes);
+    commit_request.wake = request_.wake;
+    commit_request.on_wake = request_.on_wake;
+    commit_request.keep = request_.keep;
+    const CommitResult done = commit(staging, state_.clock, std::move(commit_request));
+    add_problems(plan.problems);
+    add_problems(plan.kept);
+    add_problems(done.problems);
+    result_.changed = !plan.empty();
+    result_.changes = plan.changes;
+    result_.kept = done.generation;
+    result_.window = done.window;
+    result_.generation = sealed.generation;
+    channel_.finish(std::to_string(plan.changes.size()) + " changes");
+  }
+
+  State& state_;
+  const PullRequest& request_;
+  const Entries& local_;
+  Channel& channel_;
+  PullResult result_;
+  Entries target_;
+  std::vector<std::string> fenced_;
+  std::vector<std::string>
+      sent_;  // paths in the order in which the server sent them, not yet counted
+};
+
+Receiver::Receiver(PullRequest request, Clock& clock)
+    : state_(std::make_unique<State>(std::move(request), clock)) {}
+Receiver::~Receiver() = default;
+
+PullResult Receiver::run(Channel& channel) {
+  try {
+    return Session(*state_, channel).run();
+  } catch (const Error& error) {
+    channel.abort(error);
+    throw;
+  }
+}
+
+}  // namespace xs

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// Receiver: the client's session. Made before the connection, because its first work (the lock,
+// what a crash left, the scan) needs none; run() then talks to the server and commits. Until the
+// commit's journal is durable every failure leaves the destination as it was; what was staged is
+// removed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "protocol/channel.h"
+#include "sync/commit.h"
+#include "sync/filter.h"
+#include "sync/generations.h"
+#include "sync/plan.h"
+
+namespace xs {
+
+struct PullRequest {
+  std::string destination;  // the operator's path here
+  std::string root;         // as the server calls it
+  std::string version;      // for the server's log
+  Options options;
+  bool choose_compare = true;  // by the size of our tree; otherwise options.compare holds
+  FilterList filters;
+  bool remove = true;                    // delete what the source does not have
+  bool allow_empty = false;              // even if the source has nothing at all
+  std::vector<std::string> index_files;  // committed after everything that they may name
+  std::uint64_t run_id = 0;              // new for every run (Staging)
+  std::string wake;                      // CommitRequest::wake
+  Wake on_wake = {};
+  KeepPolicy keep = {};
+  std::size_t max_entries = 1'000'000;  // of the source
+};
+
+struct PullResult {
+  bool changed = false;
+  Digest generation;              // that the destination has now
+  std::vector<Change> changes;    // sorted by path
+  std::vector<Problem> problems;  // at either side; their paths were left alone
+  std::uint64_t kept = 0;         // the generation under which the old versions are kept; 0: none
+  std::uint64_t literal =
+      0;                   // bytes of files that came over the wire, deltas counted as they travel
+  Duration window{};       // from the first to the last change of the tree
+  bool recovered = false;  // an earlier run's commit was completed first
+};
+
+class Receiver {
+ public:
+  // Takes the lock (Locked), recovers (Io), scans (Partial).
+  Receiver(PullRequest request, Clock& clock);
+  ~Receiver();
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
+
+  // Throws what ended the session early; the server has been told.
+  PullResult run(Channel& channel);
+
+ private:
+  class Session;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace xs
