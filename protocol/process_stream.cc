@@ -218,9 +218,7 @@ void ProcessStream::take_stderr() {
     const auto got = xs::read_some(stderr_.get(), piece, name_);
     if (!got) return;
     if (*got == 0) stderr_ = Fd();
-    const std::size_t kept = std::min(*got, limits::kStderr - said_.size());
-    said_.append(piece.data(), kept);
-    if (kept < *got) said_more_ = true;
+    said_.add({piece.data(), *got});
   }
 }
 
@@ -260,14 +258,7 @@ std::string ProcessStream::exit_words() const {
 std::string ProcessStream::last_words() {
   const bool leaving = read_ended_ || write_broken_;
   await_exit(leaving ? clock_.now() + patience_ : clock_.now());
-  const std::string_view said = trim(said_);
-  std::string text;
-  if (!said.empty()) {
-    text = "the remote side said: \"" + escape(said) + (said_more_ ? "...\"" : "\"");
-  }
-  const std::string ended = exit_words();
-  if (!text.empty() && !ended.empty()) text += " and ";
-  return text + ended;
+  return said_.sentence(exit_words());
 }
 
 }  // namespace xs

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "protocol/limits.h"
+#include "protocol/remote_words.h"
 #include "protocol/stream.h"
 
 namespace xs {
@@ -54,8 +55,7 @@ class ProcessStream final : public Stream {
   Fd stderr_;
   pid_t pid_ = -1;             // -1: reaped
   std::optional<int> status_;  // as waitpid() gives it
-  std::string said_;           // the first bytes of stderr
-  bool said_more_ = false;
+  RemoteWords said_;
   bool read_ended_ = false;
   bool write_closed_ = false;
   bool write_broken_ = false;

@@ -54,7 +54,6 @@ SshStream::SshStream(std::unique_ptr<SshSession> session, std::string command, C
       session_(std::move(session)),
       channel_(::ssh_channel_new(session_->get())) {
   if (!channel_) throw Error(Fault::Memory, "libssh: no memory for a channel");
-  said_.reserve(limits::kStderr);  // the callback must not throw
   signal_.reserve(kSignalName);
   if (window_follows_reads()) scratch_.reset(new char[kSshWindow]);
   listen();
@@ -123,9 +122,7 @@ int SshStream::on_data(ssh_session, ssh_channel, void* data, std::uint32_t size,
                        void* self) noexcept {
   auto& stream = *static_cast<SshStream*>(self);
   if (is_stderr == 0) return 0;  // stays with libssh until read_some()
-  const std::size_t room = limits::kStderr - stream.said_.size();
-  stream.said_.append(static_cast<const char*>(data), std::min<std::size_t>(size, room));
-  stream.said_more_ = stream.said_more_ || size > room;
+  stream.said_.add({static_cast<const char*>(data), size});
   stream.taken_ += size;
   return static_cast<int>(size);
 }
@@ -207,14 +204,7 @@ bool SshStream::await_exit(Instant deadline) {
 
 std::string SshStream::last_words() {
   if (ended_ && ::ssh_channel_is_closed(channel_.get()) == 0) await_exit(clock_.now() + close_);
-  const std::string_view said = trim(said_);
-  std::string text;
-  if (!said.empty()) {
-    text = "the remote side said: \"" + escape(said) + (said_more_ ? "...\"" : "\"");
-  }
-  const std::string ended = exit_words();
-  if (!text.empty() && !ended.empty()) text += " and ";
-  return text + ended;
+  return said_.sentence(exit_words());
 }
 
 std::string SshStream::exit_words() const {

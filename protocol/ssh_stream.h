@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "protocol/limits.h"
+#include "protocol/remote_words.h"
 #include "protocol/ssh_login.h"
 #include "protocol/ssh_session.h"
 #include "protocol/stream.h"
@@ -66,8 +67,7 @@ class SshStream final : public Stream {
   std::string exit_words() const;
 
   // First what libssh's callbacks write to, because they may run until the session is freed.
-  std::string said_;  // the first bytes of stderr
-  bool said_more_ = false;
+  RemoteWords said_;
   std::optional<int> status_;
   std::string signal_;
   std::size_t taken_ = 0;  // bytes that the server has sent since the window was last opened

@@ -8,6 +8,7 @@
 #include "tests/support/converse.h"
 #include "tests/support/samples.h"
 #include "tests/support/scripted_stream.h"
+#include "tests/support/thrown.h"
 
 using namespace xs;
 using namespace std::chrono_literals;
@@ -44,13 +45,9 @@ std::vector<Message> written_messages(const ScriptedStream& stream) {
 }
 
 Error error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error;
-  }
-  FAIL("no error");
-  return {Fault::Usage, ""};
+  const auto error = test::thrown_by(work);
+  REQUIRE(error);
+  return *error;
 }
 
 // A client whose server is a script.

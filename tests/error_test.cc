@@ -11,20 +11,10 @@
 #include <type_traits>
 
 #include "tests/support/catch.h"
+#include "tests/support/thrown.h"
 
 namespace xs {
 namespace {
-
-// nullopt: nothing was thrown.
-template <class Act>
-std::optional<Error> thrown_by(Act&& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error;
-  }
-  return std::nullopt;
-}
 
 bool is_dashed_word(std::string_view name) {
   const bool letters = std::all_of(name.begin(), name.end(),
@@ -99,7 +89,7 @@ TEST_CASE("error: an error carries its fault, text and code, also as std::except
 }
 
 TEST_CASE("error: throw_errno is of class Io and says call, subject and reason", "[base]") {
-  const auto error = thrown_by([] { throw_errno("fsync", "keyconf.xml", ENOSPC); });
+  const auto error = test::thrown_by([] { throw_errno("fsync", "keyconf.xml", ENOSPC); });
   REQUIRE(error);
   CHECK(error->fault() == Fault::Io);
   CHECK(error->code() == ENOSPC);
@@ -107,13 +97,13 @@ TEST_CASE("error: throw_errno is of class Io and says call, subject and reason",
 }
 
 TEST_CASE("error: throw_errno escapes the subject", "[base]") {
-  const auto error = thrown_by([] { throw_errno("open", "a\x1b[2J\nb\xff", EACCES); });
+  const auto error = test::thrown_by([] { throw_errno("open", "a\x1b[2J\nb\xff", EACCES); });
   REQUIRE(error);
   CHECK(error->text() == "open 'a\\#033[2J\\#012b\\#377': Permission denied");
 }
 
 TEST_CASE("error: throw_errno takes errno as it stands, and any fault", "[base]") {
-  const auto error = thrown_by([] {
+  const auto error = test::thrown_by([] {
     errno = ETIMEDOUT;
     throw_errno(Fault::Network, "connect", "ss1");
   });

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/thrown.h"
 
 namespace xs {
 namespace {
@@ -27,19 +28,9 @@ std::string shown(const Ini& ini) {
 
 std::string parsed(std::string_view text) { return shown(Ini::parse(text, "f.ini")); }
 
-template <class Act>
-std::optional<Error> thrown_by(Act&& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error;
-  }
-  return std::nullopt;
-}
-
 // The text of the Usage error, or nothing of the sort.
 std::string refusal(std::string_view text) {
-  const auto error = thrown_by([&] { Ini::parse(text, "f.ini"); });
+  const auto error = test::thrown_by([&] { Ini::parse(text, "f.ini"); });
   if (!error) return "not refused";
   return error->fault() == Fault::Usage ? error->text() : "of another class: " + error->text();
 }
@@ -162,7 +153,7 @@ TEST_CASE("ini: a control character is refused with its column in the line", "[b
 }
 
 TEST_CASE("ini: the file name in a refusal is escaped", "[base]") {
-  const auto error = thrown_by([] { Ini::parse("x", "a\x1b.ini"); });
+  const auto error = test::thrown_by([] { Ini::parse("x", "a\x1b.ini"); });
   REQUIRE(error);
   CHECK(error->text() == "a\\#033.ini:1: neither [section] nor key = value");
 }
@@ -192,7 +183,7 @@ TEST_CASE("ini: load reads a file and names it in each value", "[base]") {
   CHECK(shown(Ini::load(file)) == "a|k|1@2");
   CHECK(Ini::load(file).values()[0].where() == file + ":2");
   CHECK(Ini::load_if_exists(file).values() == Ini::load(file).values());
-  const auto error = thrown_by([&] { Ini::load(dir.write("bad.ini", "\nx")); });
+  const auto error = test::thrown_by([&] { Ini::load(dir.write("bad.ini", "\nx")); });
   REQUIRE(error);
   CHECK(error->fault() == Fault::Usage);
   CHECK(error->text() == dir / "bad.ini:2: neither [section] nor key = value");
@@ -204,7 +195,7 @@ TEST_CASE("ini: a file at the limit is read, a larger one is an error", "[base]"
   CHECK(Ini::load(dir.write("fits.ini", lines)).values().empty());
   const std::string large = dir.write("large.ini", lines + "\n");
   for (const auto load : {&Ini::load, &Ini::load_if_exists}) {
-    const auto error = thrown_by([&] { load(large); });
+    const auto error = test::thrown_by([&] { load(large); });
     REQUIRE(error);
     CHECK(error->fault() == Fault::Io);
     CHECK(error->text() == "'" + large + "' is larger than 1048576 bytes");
@@ -214,7 +205,7 @@ TEST_CASE("ini: a file at the limit is read, a larger one is an error", "[base]"
 TEST_CASE("ini: only load_if_exists takes an absent file for an empty one", "[base]") {
   const TempDir dir;
   CHECK(Ini::load_if_exists(dir / "missing.ini").values().empty());
-  const auto error = thrown_by([&] { Ini::load(dir / "missing.ini"); });
+  const auto error = test::thrown_by([&] { Ini::load(dir / "missing.ini"); });
   REQUIRE(error);
   CHECK(error->fault() == Fault::Io);
   CHECK(error->code() == ENOENT);
@@ -226,7 +217,7 @@ TEST_CASE("ini: a directory or a fifo in place of a file is an error", "[base]")
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
   for (const auto load : {&Ini::load, &Ini::load_if_exists}) {
     for (const std::string& path : {fifo, dir.path()}) {
-      const auto error = thrown_by([&] { load(path); });
+      const auto error = test::thrown_by([&] { load(path); });
       REQUIRE(error);
       CHECK(error->text() == "'" + path + "' is not a regular file");
     }

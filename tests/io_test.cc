@@ -14,6 +14,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/thrown.h"
 
 namespace xs {
 namespace {
@@ -121,18 +122,8 @@ class Unprivileged {
 };
 
 template <class Act>
-std::optional<Error> thrown_by(Act&& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error;
-  }
-  return std::nullopt;
-}
-
-template <class Act>
 void check_throws(Fault fault, const std::string& text, Act&& act) {
-  const auto error = thrown_by(act);
+  const auto error = test::thrown_by(act);
   REQUIRE(error);
   CHECK(error->fault() == fault);
   CHECK(error->text() == text);
@@ -292,7 +283,7 @@ TEST_CASE("io: set_nonblocking changes this flag and no other", "[base]") {
   set_nonblocking(fd.get(), true);
   set_nonblocking(fd.get(), false);
   CHECK((::fcntl(fd.get(), F_GETFL) & (O_NONBLOCK | O_APPEND)) == O_APPEND);
-  const auto error = thrown_by([] { set_nonblocking(-1, true); });
+  const auto error = test::thrown_by([] { set_nonblocking(-1, true); });
   REQUIRE(error);
   CHECK(error->code() == EBADF);
 }
@@ -331,7 +322,7 @@ TEST_CASE("io: open_if_exists is empty only where there is no such file", "[base
   CHECK_FALSE(open_if_exists(dir / "no/such/parent", O_RDONLY));
   CHECK_FALSE(open_if_exists(file + "/below-a-file", O_RDONLY));
   REQUIRE(::symlink("loop", (dir / "loop").c_str()) == 0);
-  const auto error = thrown_by([&] { open_if_exists(dir / "loop", O_RDONLY); });
+  const auto error = test::thrown_by([&] { open_if_exists(dir / "loop", O_RDONLY); });
   REQUIRE(error);
   CHECK(error->code() == ELOOP);
 }

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/thrown.h"
 
 namespace xs {
 namespace {
@@ -49,18 +50,8 @@ std::shared_ptr<spdlog::logger> strict_logger(const LogConfig& config) {
   return logger;
 }
 
-template <class Act>
-std::optional<Error> thrown_by(Act&& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error;
-  }
-  return std::nullopt;
-}
-
 std::string refusal(const LogConfig& config) {
-  const auto error = thrown_by([&] { make_logger(config); });
+  const auto error = test::thrown_by([&] { make_logger(config); });
   if (!error) return "not refused";
   return error->fault() == Fault::Io ? error->text() : "of another class: " + error->text();
 }
