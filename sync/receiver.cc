@@ -14,7 +14,6 @@
 #include "sync/local_tree.h"
 #include "sync/lock.h"
 #include "sync/real_disk.h"
-#include "sync/recovery.h"
 
 namespace xs {
 namespace {
@@ -291,6 +290,8 @@ class Receiver::Session {
 Receiver::Receiver(PullRequest request, Clock& clock)
     : state_(std::make_unique<State>(std::move(request), clock)) {}
 Receiver::~Receiver() = default;
+
+const Recovery& Receiver::recovery() const { return state_->recovery; }
 
 PullResult Receiver::run(Channel& channel) {
   try {

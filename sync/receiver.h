@@ -16,6 +16,7 @@
 #include "sync/filter.h"
 #include "sync/generations.h"
 #include "sync/plan.h"
+#include "sync/recovery.h"
 
 namespace xs {
 
@@ -58,6 +59,9 @@ class Receiver {
 
   // Throws what ended the session early; the server has been told.
   PullResult run(Channel& channel);
+
+  // What an earlier run had left, and what its completion had to leave alone.
+  const Recovery& recovery() const;
 
  private:
   class Session;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "cli/exit.h"
 #include "protocol/process_stream.h"
 #include "sync/hash.h"
@@ -24,6 +25,13 @@ std::uint64_t run_id() {
   ::clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
          static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+int report(const std::vector<Problem>& problems) {
+  for (const Problem& problem : problems) {
+    std::fprintf(stderr, "problem: %s: %s\n", escape(problem.path).c_str(), problem.what.c_str());
+  }
+  return problems.empty() ? 0 : exit_code(Fault::Partial);
 }
 
 int run(std::vector<std::string> words) {
@@ -57,15 +65,13 @@ int run(std::vector<std::string> words) {
 
   SteadyClock clock;
   Receiver receiver(request, clock);
-  if (recover_only) return 0;
+  if (recover_only) return report(receiver.recovery().problems);
   ProcessStream stream({names[0], names[1]}, clock);
   Channel channel(stream, Side::Client, clock, {}, clock.now() + std::chrono::hours(1));
   const PullResult result = receiver.run(channel);
   std::printf("%s %s\n", result.changed ? "committed" : "unchanged",
               to_hex(result.generation).c_str());
-  for (const Problem& problem : result.problems)
-    std::fprintf(stderr, "problem: %s: %s\n", problem.path.c_str(), problem.what.c_str());
-  return result.problems.empty() ? 0 : exit_code(Fault::Partial);
+  return report(result.problems);
 }
 
 }  // namespace
