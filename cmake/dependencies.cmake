@@ -7,6 +7,7 @@ find_package(CLI11 REQUIRED)
 pkg_check_modules(LIBSSH REQUIRED IMPORTED_TARGET libssh>=0.9.6)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(FUSE3 IMPORTED_TARGET fuse3)  # only for tests/crash/power_cut.sh
 
 # librsync ships neither a pkg-config file nor a CMake package.
 find_path(LIBRSYNC_INCLUDE_DIR librsync.h REQUIRED)

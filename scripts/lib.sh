@@ -13,6 +13,7 @@ build_packages=(
 check_packages=(
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-19 shellcheck universal-ctags binutils
   rsync python3 iproute2 iptables procps util-linux
+  fuse3 libfuse3-dev xfsprogs btrfs-progs e2fsprogs
 )
 
 say() { printf '\n== %s\n' "$*"; }
@@ -51,6 +52,7 @@ need_packages() {
 
 # Configures and builds a preset.
 build() {
-  run cmake --preset "$1" -Wno-dev >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
+  printf '+ cmake --preset %s\n' "$1"
+  cmake --preset "$1" -Wno-dev >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
   run cmake --build --preset "$1" "${@:2}"
 }
