@@ -50,6 +50,8 @@ void add_probe(CLI::App& app, CommandLine& line) {
   verb->add_option("primary", request.endpoint, "[user@]host")->required();
   verb->add_option("-e,--rsh", request.transport.remote_shell,
                    "The remote shell with its options; plain ssh is done by our own client");
+  verb->add_flag("--ssh-config", request.transport.use_ssh_config,
+                 "Let our own client read ~/.ssh/config and /etc/ssh/ssh_config");
   verb->add_option("--rsync-path", request.transport.remote_program,
                    "The program to run at the primary");
   verb->add_option("--bytes", request.bytes, "How many bytes to send there and back")

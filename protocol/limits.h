@@ -55,7 +55,7 @@ inline constexpr auto kTable = std::to_array<Limit>({
     {"inline", kInline, "bytes of a file carried inside its entry"},
     {"problems", kProblems, "problems in one message"},
     {"hello", kHello, "bytes of a hello"},
-    {"index", kIndex, "bytes of the index inside a hello"},
+    {"index", kIndex, "bytes of an index that a client puts into its hello"},
     {"manifest", kManifest, "bytes of one manifest part"},
     {"block", kBlock, "file bytes in one data, delta or signature part"},
     {"small", kSmall, "bytes of a message without bulk"},

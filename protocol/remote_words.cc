@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/remote_words.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "protocol/limits.h"
 
@@ -12,7 +10,7 @@ RemoteWords::RemoteWords() { said_.reserve(limits::kStderr); }
 
 void RemoteWords::add(std::string_view bytes) noexcept {
   const std::size_t room = limits::kStderr - said_.size();
-  said_.append(bytes.data(), std::min(bytes.size(), room));
+  said_ += bytes.substr(0, room);
   more_ = more_ || bytes.size() > room;
 }
 

@@ -17,34 +17,25 @@
 namespace xs {
 namespace {
 
-struct Account {
-  std::string name;
-  std::string home;
-};
-
-Account own_account() {
+// For a ~ in the options of -e; empty where we have no account, and then such a path is ssh's to
+// expand.
+std::string own_home() {
   std::array<char, 16384> buffer{};
   passwd entry{};
   passwd* found = nullptr;
-  if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
-      found == nullptr) {
-    return {};
-  }
-  return {found->pw_name, found->pw_dir};
+  const int err = ::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found);
+  return err == 0 && found != nullptr ? found->pw_dir : "";
 }
 
 SshTarget target_of(const Endpoint& endpoint, const RemoteShell& shell,
-                    const TransportOptions& options, const Account& account) {
+                    const TransportOptions& options) {
   SshTarget target;
   target.host = endpoint.host;
   target.port = shell.port.value_or(target.port);
   // As with ssh, which is handed "-l user" behind the words of -e and takes the first.
-  target.user = shell.user.value_or(endpoint.user.value_or(account.name));
-  if (target.user.empty()) {
-    throw Error(Fault::Usage, "no user name: the account of this process has none, so write user@" +
-                                  escape(endpoint.host));
-  }
+  target.user = shell.user.value_or(endpoint.user.value_or(""));  // empty: whoever we are
   target.command = options.remote_program;
+  target.use_ssh_config = options.use_ssh_config;
   target.identity_files = shell.identity_files;
   target.known_hosts_files = shell.known_hosts;
   if (shell.ipv4_only) target.family = AF_INET;
@@ -70,8 +61,7 @@ Endpoint parse_endpoint(std::string_view text) {
 
 std::unique_ptr<Stream> open_transport(const Endpoint& endpoint, const TransportOptions& options,
                                        Clock& clock) {
-  const Account account = own_account();
-  const RemoteShell shell = parse_remote_shell(options.remote_shell, account.home);
+  const RemoteShell shell = parse_remote_shell(options.remote_shell, own_home());
   if (!shell.use_libssh) {
     return std::make_unique<ProcessStream>(
         remote_argv(shell, endpoint.user, endpoint.host, {options.remote_program}), clock,
@@ -79,7 +69,7 @@ std::unique_ptr<Stream> open_transport(const Endpoint& endpoint, const Transport
   }
   Deadlines deadlines = options.deadlines;
   if (shell.connect_timeout) deadlines.connect = *shell.connect_timeout;
-  return open_ssh(target_of(endpoint, shell, options, account), deadlines, clock);
+  return open_ssh(target_of(endpoint, shell, options), deadlines, clock);
 }
 
 }  // namespace xs

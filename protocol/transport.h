@@ -30,7 +30,8 @@ Endpoint parse_endpoint(std::string_view text);
 struct TransportOptions {
   std::string remote_shell = "ssh";
   std::string remote_program =
-      "xroad-sync-server";  // a forced command at the other side outweighs it
+      "xroad-sync-server";      // a forced command at the other side outweighs it
+  bool use_ssh_config = false;  // let our own client read ~/.ssh/config and /etc/ssh/ssh_config
   Deadlines deadlines;
 };
 
