@@ -186,7 +186,7 @@ const std::vector<Edit>& all_edits() {
            }),
       make("replace d/x",
            [](Tree& t) {
-             if (has_dir(t, "d")) t["d/x"] = file("XXX");
+             if (has_dir(t, "d")) t["d/x"] = file("zzz");
            }),
       make("link to dir l", [](Tree& t) { t["l"] = dir(); }),
       make("hard link h to b",
