@@ -31,12 +31,15 @@ bool fits_in_hello(const Entries& index) {
 
 bool only_root(const Entries& entries) { return entries.list.size() <= 1; }
 
+void check_count(std::size_t entries, const PullRequest& request) {
+  if (entries <= request.max_entries) return;
+  throw Error(Fault::Refused,
+              "the source has more than " + std::to_string(request.max_entries) + " entries");
+}
+
 // What a peer may ask us to make, beyond what the codec has checked.
 void check_wishes(const Entries& target, const PullRequest& request) {
-  if (target.list.size() > request.max_entries) {
-    throw Error(Fault::Refused,
-                "the source has more than " + std::to_string(request.max_entries) + " entries");
-  }
+  check_count(target.list.size(), request);
   constexpr unsigned kSetIds = 06000;
   for (const Entry& entry : target.list) {
     if (entry.type == EntryType::File && (entry.mode & kSetIds) != 0) {
@@ -164,8 +167,7 @@ class Receiver::Session {
       auto* part = std::get_if<M>(&message);
       if (part == nullptr) throw Error(Fault::Protocol, "a list of entries breaks off");
       for (Entry& entry : part->entries.list) {
-        if (entries.size() >= request_.max_entries)
-          check_wishes({{}, {}, std::vector<Entry>(entries.size() + 1)}, request_);
+        check_count(entries.size() + 1, request_);
         sent_.push_back(entry.path);
         entries.add(part->entries, std::move(entry));
       }
