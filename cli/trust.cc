@@ -43,17 +43,17 @@ void sync_directory(const std::string& path) {
 void replace_file(const std::string& file, const std::string& contents) {
   const std::string parent = parent_of(file);
   if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) throw_errno("mkdir", parent);
-  const std::string temporary = file + ".new";
+  const std::string temporary = file + ".new";  // a run that was cut off may have left one
   try {
-    Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+    Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
     for (std::string_view rest = contents; !rest.empty();) {
       rest.remove_prefix(write_some(fd.get(), rest, temporary).value_or(0));
     }
     if (::fsync(fd.get()) != 0) throw_errno("fsync", temporary);
     fd.close(temporary);
     if (::rename(temporary.c_str(), file.c_str()) != 0) throw_errno("rename", temporary);
-  } catch (const Error& error) {
-    if (error.code() != EEXIST) ::unlink(temporary.c_str());
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());
     throw;
   }
   sync_directory(parent);

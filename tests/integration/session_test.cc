@@ -132,6 +132,7 @@ TEST_CASE("session: trust writes only what was agreed to", "[integration]") {
   SECTION("a new host, by its fingerprint, beside what was there") {
     primary.sshd.dir().write("accepted", "# ours\nother " + primary.sshd.host_key());
     CHECK_THAT(primary.probe().end, Contains("is unknown") && Contains("status 41"));
+    primary.sshd.dir().write("accepted.new", "left by a run that was cut off");
     const test::Outcome outcome = primary.trust({"--fingerprint", primary.fingerprint_of_host()});
     CHECK(outcome.end == kDone);
     CHECK_THAT(outcome.out, Contains(primary.fingerprint_of_host()));
