@@ -100,7 +100,11 @@ class Receiver::Session {
     Batch batch = collect<Manifest>(std::move(answer));
     target_ =
         hello.index ? merge_entries(local_, batch.gone, batch.entries) : std::move(batch.entries);
-    pull(std::move(batch));
+    if (request_.preview && !request_.examine) {
+      preview(std::move(batch));
+    } else {
+      pull(std::move(batch));
+    }
     return std::move(result_);
   }
 
@@ -128,6 +132,7 @@ class Receiver::Session {
       throw Error(Fault::Protocol, "the server calls another generation than ours unchanged");
     }
     add_problems(same.problems);
+    count(local_);
     result_.generation = same.generation;
     channel_.finish("nothing to do");
     return std::move(result_);
@@ -213,6 +218,7 @@ class Receiver::Session {
       Message answer = channel_.receive();
       if (const auto* sealed = std::get_if<Seal>(&answer)) {
         result_.literal = fetch->literal();
+        if (request_.preview) return examine(plan, fetch->staged(plan, target_), *sealed);
         return commit_plan(plan, *staging, fetch->staged(plan, target_), attributes, *sealed);
       }
       batch = collect<Changed>(std::move(answer));
@@ -249,29 +255,78 @@ class Receiver::Session {
     rules.untouchable = tree.excluded;
     rules.untouchable.insert(rules.untouchable.end(), fenced_.begin(), fenced_.end());
     for (const Problem& problem : result_.problems) rules.untouchable.push_back(problem.path);
-    return make_plan(local_, target_, rules);
+    Plan plan = make_plan(local_, target_, rules);
+    if (request_.approve) request_.approve(plan, local_, target_);
+    return plan;
+  }
+
+  // What is told of a plan, whether or not it is carried out.
+  void describe(const Plan& plan) {
+    add_problems(plan.problems);
+    result_.stayed = plan.kept;
+    result_.changed = !plan.empty();
+    result_.changes = plan.changes;
+    count(target_);
+  }
+
+  void count(const Entries& entries) {
+    result_.entries = entries.list.size();
+    result_.total_size = 0;
+    for (const Entry& entry : entries.list) {
+      if (entry.type == EntryType::File) result_.total_size += entry.size;
+    }
+  }
+
+  // What would happen, for a state that the source really had.
+  void preview(Batch batch) {
+    for (;;) {
+      const Plan plan = make();
+      if (!batch.complete) channel_.send(Enough{0});
+      Message answer = channel_.receive();
+      if (const auto* sealed = std::get_if<Seal>(&answer)) {
+        check_seal(*sealed);
+        return looked(plan, *sealed);
+      }
+      batch = collect<Changed>(std::move(answer));
+      target_ = merge_entries(target_, batch.gone, batch.entries);
+    }
+  }
+
+  void examine(const Plan& plan, const StagedFiles& files, const Seal& sealed) {
+    check_seal(sealed);
+    check_complete(plan, files);
+    request_.examine({plan, local_, target_, state_.disk, files});
+    looked(plan, sealed);
+  }
+
+  void looked(const Plan& plan, const Seal& sealed) {
+    describe(plan);
+    result_.generation = sealed.generation;
+    channel_.finish("looked");
+  }
+
+  void check_seal(const Seal& sealed) const {
+    if (generation(target_, request_.options) == sealed.generation) return;
+    throw Error(Fault::Mismatch, "what arrived is not what the server sealed: nothing was changed");
+  }
+
+  static void check_complete(const Plan& plan, const StagedFiles& files) {
+    if (files.size() == plan.contents.size()) return;
+    throw Error(Fault::Protocol, "the server sealed a state of which it never sent all files");
   }
 
   void commit_plan(const Plan& plan, Staging& staging, const StagedFiles& files,
                    FinalAttributes& attributes, const Seal& sealed) {
-    if (generation(target_, request_.options) != sealed.generation) {
-      throw Error(Fault::Mismatch,
-                  "what arrived is not what the server sealed: nothing was changed");
-    }
-    if (files.size() != plan.contents.size()) {
-      throw Error(Fault::Protocol, "the server sealed a state of which it never sent all files");
-    }
+    check_seal(sealed);
+    check_complete(plan, files);
     CommitRequest commit_request;
     commit_request.steps = prepare(staging, plan, target_, files, attributes);
     commit_request.wake = request_.wake;
     commit_request.on_wake = request_.on_wake;
     commit_request.keep = request_.keep;
     const CommitResult done = commit(staging, state_.clock, std::move(commit_request));
-    add_problems(plan.problems);
-    add_problems(plan.kept);
+    describe(plan);
     add_problems(done.problems);
-    result_.changed = !plan.empty();
-    result_.changes = plan.changes;
     result_.kept = done.generation;
     result_.window = done.window;
     result_.generation = sealed.generation;

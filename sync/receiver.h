@@ -16,9 +16,28 @@
 #include "sync/filter.h"
 #include "sync/generations.h"
 #include "sync/plan.h"
+#include "sync/prepare.h"
 #include "sync/recovery.h"
+#include "sync/transfer.h"
 
 namespace xs {
+
+// How far a run has come, for those who watch it.
+struct Progress {
+  std::uint64_t files_done = 0;
+  std::uint64_t files_total = 0;  // of the plan, as far as it is known
+  std::uint64_t bytes_done = 0;   // of their contents, as they will be
+  std::uint64_t bytes_total = 0;
+};
+
+// A plan with its contents at hand, before anything is changed.
+struct Preview {
+  const Plan& plan;
+  const Entries& local;
+  const Entries& target;
+  Disk& disk;
+  const StagedFiles& files;
+};
 
 struct PullRequest {
   std::string destination;  // the operator's path here
@@ -27,8 +46,15 @@ struct PullRequest {
   Options options;
   bool choose_compare = true;  // by the size of our tree; otherwise options.compare holds
   FilterList filters;
-  bool remove = true;                    // delete what the source does not have
-  bool allow_empty = false;              // even if the source has nothing at all
+  bool remove = true;        // delete what the source does not have
+  bool allow_empty = false;  // even if the source has nothing at all
+  TransferRules transfer;    // what of it is taken over, and how
+  bool preview = false;      // plan only: nothing is fetched and nothing changed
+  // With preview: everything is fetched, shown to this, and thrown away again.
+  std::function<void(const Preview&)> examine = {};
+  // Asked about every plan before anything is fetched for it; throws to refuse it.
+  std::function<void(const Plan&, const Entries& local, const Entries& target)> approve = {};
+  std::function<void(const Progress&)> progress = {};
   std::vector<std::string> index_files;  // committed after everything that they may name
   std::uint64_t run_id = 0;              // new for every run (Staging)
   std::string wake;                      // CommitRequest::wake
@@ -42,6 +68,9 @@ struct PullResult {
   Digest generation;              // that the destination has now
   std::vector<Change> changes;    // sorted by path
   std::vector<Problem> problems;  // at either side; their paths were left alone
+  std::vector<Problem> stayed;    // Plan::kept: directories that stay because of what is in them
+  std::uint64_t entries = 0;      // of the source
+  std::uint64_t total_size = 0;   // of its files
   std::uint64_t kept = 0;         // the generation under which the old versions are kept; 0: none
   std::uint64_t literal =
       0;                   // bytes of files that came over the wire, deltas counted as they travel
