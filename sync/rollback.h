@@ -23,7 +23,8 @@ struct RollbackRequest {
   std::uint64_t number = 0;              // of a generation that list_generations() shows
   std::uint64_t id = 0;                  // of this run (Staging)
   std::vector<std::string> index_files;  // installed after everything else
-  std::string wake;
+  // Makes CommitRequest::wake of what will be done.
+  std::function<std::string(const std::vector<Step>&)> wake = {};
   Wake on_wake = {};
   std::function<void()> committed = {};
   KeepPolicy keep = {};
