@@ -361,7 +361,10 @@ bool RealDisk::volume_sync_reports() {
 
 bool RealDisk::writable(const std::string& dir) {
   const Held held = hold(dir);
-  return ::euidaccess(held->proc_path(Dir::kSelf).c_str(), R_OK | W_OK | X_OK) == 0;
+  if (::euidaccess(held->proc_path(Dir::kSelf).c_str(), R_OK | W_OK | X_OK) == 0) return true;
+  // A file system that is read-only, or fails, is not mended by another mode.
+  if (errno != EACCES) throw_errno("access", held->subject(Dir::kSelf));
+  return false;
 }
 
 bool RealDisk::owned_by_us(const FileStat& st) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <memory>
 
 #include "base/io.h"
@@ -40,6 +41,12 @@ const Entry* find(const Entries& entries, std::string_view path) {
       entries.list.begin(), entries.list.end(), path,
       [](const Entry& entry, std::string_view wanted) { return path_less(entry.path, wanted); });
   return at != entries.list.end() && at->path == path ? &*at : nullptr;
+}
+
+// A hard link whose first name cannot be read any more is listed anew, and its inode is the same.
+bool named_otherwise(const Entry& before, const Entry& after) {
+  return before.type != after.type ||
+         (after.type == EntryType::Hardlink && before.content != after.content);
 }
 
 FileEnd worthless(FileResult result, std::string what) { return {result, {}, std::move(what)}; }
@@ -77,18 +84,32 @@ ScanResult ServedTree::scan_tree() {
   return scan(root_, request);
 }
 
-// Files that read() could not open are problems, and no part of the tree.
+// Files that read() could not open are problems, and no part of the tree; nor are the hard links
+// that repeat one.
 void ServedTree::set_aside(ScanResult& tree) const {
-  for (const Problem& problem : unreadable_) {
-    for (std::size_t at = 0; at < tree.entries.list.size(); ++at) {
-      if (tree.entries.list[at].path != problem.path) continue;
-      tree.entries.list.erase(tree.entries.list.begin() + static_cast<std::ptrdiff_t>(at));
-      tree.stamps.erase(tree.stamps.begin() + static_cast<std::ptrdiff_t>(at));
-      tree.problems.push_back(problem);
-      break;
+  if (unreadable_.empty()) return;
+  std::map<std::string_view, const Problem*> aside;
+  for (const Problem& problem : unreadable_) aside.emplace(problem.path, &problem);
+  auto& list = tree.entries.list;
+  std::size_t kept = 0;
+  for (std::size_t at = 0; at < list.size(); ++at) {
+    const Entry& entry = list[at];
+    const auto itself = aside.find(entry.path);
+    if (itself != aside.end()) {
+      tree.problems.push_back(*itself->second);
+    } else if (entry.type == EntryType::Hardlink && aside.count(entry.content) != 0) {
+      tree.problems.push_back({entry.path, "the file that it links to could not be read"});
+    } else {
+      if (kept != at) {
+        list[kept] = std::move(list[at]);
+        tree.stamps[kept] = tree.stamps[at];
+      }
+      ++kept;
     }
   }
-  if (!unreadable_.empty()) renumber_owners(tree.entries);
+  list.resize(kept);
+  tree.stamps.resize(kept);
+  renumber_owners(tree.entries);
 }
 
 // A new scan; in a comparison by contents with all digests, taken over from `before` where a file
@@ -105,7 +126,8 @@ ScanResult ServedTree::scan_after(const ScanResult& before) {
     while (was < before.entries.list.size() && path_less(before.entries.list[was].path, path))
       ++was;
     const bool known = was < before.entries.list.size() && before.entries.list[was].path == path &&
-                       before.stamps[was] == tree.stamps[is] && !unsure[was];
+                       before.stamps[was] == tree.stamps[is] && !unsure[was] &&
+                       !named_otherwise(before.entries.list[was], tree.entries.list[is]);
     if (known) tree.entries.list[is].digest = before.entries.list[was].digest;
   }
   unsigned read = 0;
@@ -191,7 +213,8 @@ Difference ServedTree::look_again() {
     }
     const bool had = was < before.entries.list.size() && before.entries.list[was].path == path;
     // Most files have the stamp that they had; only the others are worth a closer look.
-    const bool touched = !had || before.stamps[was] != tree_.stamps[is];
+    const bool touched = !had || before.stamps[was] != tree_.stamps[is] ||
+                         named_otherwise(before.entries.list[was], tree_.entries.list[is]);
     if (touched && (!had || !same(before, was, tree_, is))) moved.entries.push_back(is);
     if (had) ++was;
   }
