@@ -256,7 +256,7 @@ class Receiver::Session {
     rules.untouchable.insert(rules.untouchable.end(), fenced_.begin(), fenced_.end());
     for (const Problem& problem : result_.problems) rules.untouchable.push_back(problem.path);
     Plan plan = make_plan(local_, target_, rules);
-    if (request_.approve) request_.approve(plan, local_, target_);
+    if (request_.approve) request_.approve(plan, local_, target_, result_.problems);
     return plan;
   }
 
@@ -321,7 +321,7 @@ class Receiver::Session {
     check_complete(plan, files);
     CommitRequest commit_request;
     commit_request.steps = prepare(staging, plan, target_, files, attributes);
-    commit_request.wake = request_.wake;
+    if (request_.wake) commit_request.wake = request_.wake(plan);
     commit_request.on_wake = request_.on_wake;
     commit_request.keep = request_.keep;
     const CommitResult done = commit(staging, state_.clock, std::move(commit_request));
