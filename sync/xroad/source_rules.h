@@ -15,7 +15,7 @@ namespace xs {
 struct SourceRules {
   std::string node_ini;        // absolute; empty: any role may be copied from
   std::string restore_marker;  // absolute; empty: not asked
-  std::string signer;          // below the root; empty: there is no signer to care for
+  std::string signer;          // a name in the root; empty: there is no signer to care for
 };
 
 // What X-Road has, for a root that is /etc/xroad or stands for it.
