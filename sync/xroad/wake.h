@@ -14,6 +14,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,13 +43,6 @@ struct WakeAction {
   bool operator==(const WakeAction&) const = default;
 };
 
-// The configuration's text for it. Throws Usage with what is wrong:
-//   none | signer | command /PATH ARG... | signal NAME UNIT | signal NAME /PID/FILE | reload UNIT
-// Words are divided by blanks; "double quotes" hold a word with blanks together. SIGHUP to X-Road's
-// signer is refused: it kills it.
-WakeAction parse_wake(std::string_view text);
-std::string wake_text(const WakeAction& action);  // the reverse
-
 // What is owed after these changes; empty: nothing. A difference in times alone wakes nobody.
 std::string wake_for(const WakeAction& action, const Plan& plan);
 // The same for a rollback, which knows only its steps.
@@ -69,9 +63,13 @@ class Waker {
   void act();
   void touch(const std::string& path);
   void run(const std::vector<std::string>& argv);
+  void reload();
   void send_signal();
-  int main_process();
-  int process_in_file();
+  std::optional<int> main_process();
+  std::optional<int> process_in_file();
+  std::optional<int> process_number(std::string_view text) const;
+  std::string property(const std::string& name);
+  std::string output_of(const std::vector<std::string>& argv);
 
   WakeAction action_;
   std::string root_;
