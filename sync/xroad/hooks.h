@@ -8,7 +8,7 @@
 // Run: regular, executable files whose name does not begin with '.' and does not end like a
 // leftover of an editor or a package manager. Directory and file must belong to root or to us, and
 // nobody else may write them; otherwise they are not run, which is a failure. A hook gets no
-// argument, nothing on stdin, `/` as its directory is not promised, and this environment:
+// argument, nothing on stdin, and this environment alone:
 //   PATH, LC_ALL
 //   XROAD_SYNC_HOOK          its own name
 //   XROAD_SYNC_ROOT          the destination
