@@ -361,6 +361,15 @@ void Dir::set_mtime(std::string_view name, std::int64_t mtime_ns) const {
   if (done != 0) fail("utimens", name);
 }
 
+// Both times, because one alone is told as a write.
+void Dir::touch(std::string_view name) const {
+  const Component at(name);
+  struct stat st {};
+  if (::fstatat(fd_.get(), at.get(), &st, AT_SYMLINK_NOFOLLOW) != 0) fail("stat", name);
+  const timespec times[2]{st.st_atim, st.st_mtim};
+  if (::utimensat(fd_.get(), at.get(), times, AT_SYMLINK_NOFOLLOW) != 0) fail("utimens", name);
+}
+
 // ---- the file system
 // --------------------------------------------------------------------------------------
 

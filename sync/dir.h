@@ -64,6 +64,8 @@ class Dir {
   void set_mode(std::string_view name_or_self, std::uint32_t mode) const;
   void set_owner(std::string_view name_or_self, std::uint32_t uid, std::uint32_t gid) const;
   void set_mtime(std::string_view name_or_self, std::int64_t mtime_ns) const;
+  // Sets both times to what they are: one attribute event for those who watch, and no change.
+  void touch(std::string_view name) const;
 
   void sync() const;             // fsync of the directory: its names are durable
   void sync_filesystem() const;  // syncfs: everything written to this file system so far

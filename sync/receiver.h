@@ -52,15 +52,16 @@ struct PullRequest {
   bool preview = false;      // plan only: nothing is fetched and nothing changed
   // With preview: everything is fetched, shown to this, and thrown away again.
   std::function<void(const Preview&)> examine = {};
-  // Asked about every plan, and about what could not be read, before anything is fetched for it;
-  // throws to refuse it.
+  // Asked about every plan before anything is fetched for it; throws to refuse it. The problems are
+  // those of either side.
   std::function<void(const Plan&, const Entries& local, const Entries& target,
-                     const std::vector<Problem>&)>
+                     const std::vector<Problem>& problems)>
       approve = {};
   std::function<void(const Progress&)> progress = {};
   std::vector<std::string> index_files;  // committed after everything that they may name
   std::uint64_t run_id = 0;              // new for every run (Staging)
-  std::function<std::string(const Plan&)> wake = {};  // makes CommitRequest::wake
+  // CommitRequest::wake, asked about the plan that is committed; unset: nobody.
+  std::function<std::string(const Plan&)> wake = {};
   Wake on_wake = {};
   KeepPolicy keep = {};
   std::size_t max_entries = 1'000'000;  // of the source

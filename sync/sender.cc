@@ -35,6 +35,7 @@ class Session {
       throw Error(Fault::Selection, "this server does not serve " + quote(hello.root));
     }
     channel_.welcome({hello.features, config_.version, config_.mandatory.to_wire()});
+    check();
     const FilterList filters = FilterList::from_wire(hello.filters);
     const bool expected = config_.expected && config_.expected->filters == filters &&
                           config_.expected->options == hello.options;
@@ -45,6 +46,10 @@ class Session {
  private:
   ServedRules rules(const Options& options, const FilterList& filters) {
     return {options, filters.with_mandatory(config_.mandatory), [this] { channel_.pulse(); }};
+  }
+
+  void check() const {
+    if (config_.check) config_.check();
   }
 
   std::string talk(const Hello& hello) {
@@ -70,7 +75,9 @@ class Session {
     bool complete = send_difference<Manifest>(first, hello.index.has_value());
     for (int round = 0; round <= config_.rounds; ++round) {
       if (!complete) serve_wants();
+      check();
       const Difference moved = tree_->look_again();
+      check();
       if (moved.empty()) return seal();
       complete = send_difference<Changed>(moved, true);
     }

@@ -3,6 +3,7 @@
 // stands. It answers with the tree below its own root, behind its own excludes, and never writes.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -23,6 +24,9 @@ struct SenderConfig {
     FilterList filters;
   };
   std::optional<Expectation> expected;
+  // Whether the tree may be copied from now; throws what the client is to hear. Asked before the
+  // answer, and on both sides of the last look, so that no state is sealed that it would refuse.
+  std::function<void()> check = {};
   int rounds = 5;  // how often a source that moves is sent again before it is given up (Vanished)
 };
 
