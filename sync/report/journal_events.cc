@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+#include "sync/report/journal_events.h"
