@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -19,20 +18,13 @@
 namespace xs {
 namespace {
 
-// %v with what escape() escapes, but for a literal \#ooo: names are escaped where they are put in,
-// this is the second fence, and it must not escape them twice. No longer character holds a
-// backslash.
+// %v, escaped: names are escaped where they are put in, this is the second fence.
 class EscapedText final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& msg, const std::tm&,
               spdlog::memory_buf_t& dest) override {
-    std::string_view rest(msg.payload.data(), msg.payload.size());
-    while (!rest.empty()) {
-      const std::size_t end = rest.find('\\');
-      const std::string shown = escape(rest.substr(0, end)) + (end == rest.npos ? "" : "\\");
-      dest.append(shown.data(), shown.data() + shown.size());
-      rest.remove_prefix(std::min(end, rest.size() - 1) + 1);
-    }
+    const std::string shown = escape_again({msg.payload.data(), msg.payload.size()});
+    dest.append(shown.data(), shown.data() + shown.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<EscapedText>();
