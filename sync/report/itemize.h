@@ -27,10 +27,9 @@ std::string shown_link(const ChangeDetail& detail);
 
 // What one run says in every line; for %h %a %f %t %p.
 struct ItemContext {
-  std::string host;         // the primary, as the operator calls it
-  std::string address;      // its address, where it is known
-  std::string destination;  // ours, absolute
-  std::string time;         // "2026/11/20 17:09:41"
+  std::string host;     // the primary, as the operator calls it
+  std::string address;  // its address, where it is known
+  std::string time;     // "2026/11/20 17:09:41"
   int pid = 0;
 };
 

@@ -39,8 +39,7 @@ struct RunStats {
   }
 };
 
-// Counts of entries and changes; the rest is the caller's to fill. Before the change when `target`
-// is the local list of a run that found nothing new.
+// Counts of entries and changes; the rest is the caller's to fill.
 RunStats count_run(const Entries& target, const std::vector<ChangeDetail>& details);
 
 // Lines with newlines. The block begins with an empty line; so do the totals.

@@ -38,6 +38,12 @@ struct StatusCounts {
   bool operator==(const StatusCounts&) const = default;
 };
 
+// Of all runs since the file was first written.
+struct StatusTraffic {
+  std::uint64_t sent = 0, received = 0, literal = 0, matched = 0;
+  bool operator==(const StatusTraffic&) const = default;
+};
+
 struct StatusRun {
   WallSeconds at = 0;  // when it ended
   std::uint64_t duration_ms = 0;
@@ -46,11 +52,12 @@ struct StatusRun {
 };
 
 struct Status {
-  std::string version;                    // of the program
-  std::string node;                       // us
-  std::string primary;                    // as the operator calls it
-  std::string generation;                 // hex, of what we hold; empty before the first success
-  std::uint64_t kept = 0;                 // the generation number that rollback would take; 0: none
+  std::string version;     // of the program
+  std::string node;        // us
+  std::string primary;     // as the operator calls it
+  std::string generation;  // hex, of what we hold; empty before the first success
+  std::uint64_t kept = 0;  // the generation number that rollback would take; 0: none
+  StatusTraffic traffic;
   std::optional<StatusRun> last_run;      // any
   std::optional<StatusRun> last_success;  // with exit 0
   std::optional<StatusFailure> failure;   // of the last run
@@ -78,20 +85,5 @@ StatusFile parse_status(std::string_view json);
 void write_status(const std::string& path, const Status& status);
 // At most 64 KiB are read.
 StatusFile read_status(const std::string& path);
-
-struct StatusLimits {
-  Duration stale = std::chrono::minutes(5);      // WARNING: no success for that long
-  Duration critical = std::chrono::minutes(15);  // CRITICAL
-  Duration long_pause = std::chrono::hours(24);  // WARNING
-};
-
-// The first word is ok, stale, paused, failed or unknown.
-std::string status_text(const StatusFile& file, WallSeconds now, const StatusLimits& limits);
-
-struct StatusCheck {
-  int code = 3;  // Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
-  std::string line;
-};
-StatusCheck check_status(const StatusFile& file, WallSeconds now, const StatusLimits& limits);
 
 }  // namespace xs
