@@ -25,7 +25,7 @@ class ProgressLine {
   void finish();
 
  private:
-  std::string line(Instant now) const;
+  std::string line(Instant now, bool last) const;
 
   Clock& clock_;
   std::function<void(std::string_view)> write_;
