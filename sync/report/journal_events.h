@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,8 @@ class JournalEvents {
   JournalEvents(const std::string& socket, std::string identifier, std::uint64_t run_id,
                 std::string primary);
 
-  void synced(const RunStats& stats, const std::string& generation);  // Synced or InSync
+  void synced(const RunStats& stats, const std::string& generation,
+              bool changed);  // Synced or InSync
   void file(const ChangeDetail& detail, const ItemStyle& style);
   void failed(const Error& error);
   // Any other event, with its sentence; a path where it has one.
@@ -55,7 +57,7 @@ class JournalEvents {
  private:
   void send(JournalEvent event, std::string message, std::vector<JournalField> more);
 
-  JournalSocket socket_;
+  std::optional<JournalSocket> socket_;
   std::string identifier_;
   std::string run_id_;
   std::string primary_;
