@@ -22,8 +22,7 @@ std::chrono::milliseconds seconds(unsigned count) { return std::chrono::seconds(
 struct CommandLine {
   cli::ProbeRequest probe;
   cli::TrustRequest trust;
-  std::string key_file;
-  std::string server_program{cli::kServerProgram};
+  cli::AuthorizeRequest authorize;
   unsigned timeout = 10;
   unsigned connect_timeout = 5;
   Verb verb;
@@ -85,13 +84,22 @@ void add_trust(CLI::App& app, CommandLine& line) {
 
 void add_authorize(CLI::App& app, CommandLine& line) {
   CLI::App* verb = app.add_subcommand(
-      "authorize", "On the primary: print the authorized_keys line that lets a secondary's key in");
-  verb->add_option("keyfile", line.key_file, "The secondary's public key (*.pub)")->required();
-  verb->add_option("--server", line.server_program, "The program that the key may run")
+      "authorize", "On the primary: let a secondary's key in, for nothing but xroad-sync-server");
+  cli::AuthorizeRequest& request = line.authorize;
+  verb->add_option("keyfile", request.key_file, "The secondary's public key (*.pub)")->required();
+  verb->add_option("--server", request.server,
+                   "What the key may run: a program, or \"PROGRAM --config FILE\"")
       ->capture_default_str();
-  verb->callback([&line] {
-    line.verb = [&line](Clock&) { cli::authorize(line.key_file, line.server_program); };
-  });
+  CLI::Option* install = verb->add_flag("--install", request.install,
+                                        "Write the line instead of printing it; as root");
+  CLI::Option* user =
+      verb->add_option("--user", request.user, "The account whose authorized_keys is written")
+          ->capture_default_str()
+          ->needs(install);
+  verb->add_option("--file", request.file, "The file to write, where sshd has another for it")
+      ->needs(install)
+      ->excludes(user);
+  verb->callback([&line] { line.verb = [&line](Clock&) { cli::authorize(line.authorize); }; });
 }
 
 // CLI11 has exit codes of its own; ours are those of kFaults. False: the user only wanted to read

@@ -47,6 +47,9 @@ class Dir {
   // A new file for reading and writing; it is an error if the name exists.
   Fd create_file(std::string_view name, unsigned mode) const;
 
+  // This directory as the root of a tree of its own, shown as `path` in errors.
+  Dir as_root(std::string path) && { return Dir(std::move(fd_), "", readable_, std::move(path)); }
+
   FileStat stat(std::string_view name_or_self) const;
   std::optional<FileStat> stat_if_exists(std::string_view name) const;
   void list(Listing& into) const;  // all but "." and ".."

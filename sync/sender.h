@@ -13,6 +13,16 @@
 
 namespace xs {
 
+// What a session was about, filled in as it goes: for the server's own log.
+struct SessionAccount {
+  std::optional<Hello> hello;
+  bool unchanged = false;
+  std::uint64_t entries = 0;  // that were sent
+  std::uint64_t files = 0;    // of which the contents were sent
+  std::uint64_t bytes = 0;    // in those files
+  std::string reason;         // the true one, where the client is told less
+};
+
 struct SenderConfig {
   std::string version;   // for the client's log
   std::string root;      // the one tree that it serves, as the client must name it; empty: none
@@ -24,9 +34,15 @@ struct SenderConfig {
     FilterList filters;
   };
   std::optional<Expectation> expected;
+  std::string below;  // the directory below the root that is served; empty: all of it
   // Whether the tree may be copied from now; throws what the client is to hear. Asked before the
   // answer, and on both sides of the last look, so that no state is sealed that it would refuse.
   std::function<void()> check = {};
+  // Where more than `root` is served: the configuration for the path that the client asks for.
+  // Throws Selection for one that is not served.
+  std::function<SenderConfig(const std::string& asked)> choose;
+  std::size_t max_entries = 10'000'000;  // of one tree; more is an Error of class Memory
+  SessionAccount* account = nullptr;
   int rounds = 5;  // how often a source that moves is sent again before it is given up (Vanished)
 };
 

@@ -49,12 +49,21 @@ bool named_otherwise(const Entry& before, const Entry& after) {
          (after.type == EntryType::Hardlink && before.content != after.content);
 }
 
+// No symbolic link below the root is followed.
+Dir open_served(const std::string& root, const std::string& below) {
+  Dir dir = Dir::open_root(root);
+  return below.empty() ? std::move(dir) : dir.walk(below).as_root(root + "/" + below);
+}
+
 FileEnd worthless(FileResult result, std::string what) { return {result, {}, std::move(what)}; }
 
 }  // namespace
 
 ServedTree::ServedTree(const std::string& root, ServedRules rules, Clock& clock)
-    : root_(Dir::open_root(root)), root_path_(root), rules_(std::move(rules)), clock_(clock) {
+    : root_(open_served(root, rules.below)),
+      root_path_(rules.below.empty() ? root : root + "/" + rules.below),
+      rules_(std::move(rules)),
+      clock_(clock) {
   tree_ = scan_after({});
   settle();
 }
@@ -71,13 +80,17 @@ ScanResult ServedTree::scan_tree() {
   request.options = rules_.options;
   request.options.compare = Compare::Quick;
   request.options.inline_limit = 0;
+  request.max_entries = rules_.max_entries;
   request.hidden = [&](std::string_view path, bool is_dir) {
     if (++asked % kPulseEvery == 0 && rules_.pulse) rules_.pulse();
     return walk.hidden(path, is_dir);
   };
   if (rules_.filters.has_dir_merge()) {
     request.enter = [&](const Dir& dir) {
-      walk.enter(dir.path(), [&](const std::string& path) { return read_rule_file(root_, path); });
+      walk.enter(dir.path(), [&](const std::string& path) {
+        // A client could learn what is in a file from what its lines do as rules.
+        return walk.fenced(path, false) ? std::nullopt : read_rule_file(root_, path);
+      });
     };
     request.leave = [&](std::string_view) { walk.leave(); };
   }

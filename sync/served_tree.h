@@ -22,7 +22,9 @@ struct ServedRules {
   Options options;
   FilterList filters;
   std::function<void()> pulse =
-      {};  // called often in long work, so that the client hears that we live
+      {};                  // called often in long work, so that the client hears that we live
+  std::string below = {};  // the directory below the root that is served; empty: all
+  std::size_t max_entries = 10'000'000;  // more is an Error of class Memory
 };
 
 // Some entries of the tree, and paths that it has no longer.
@@ -37,6 +39,7 @@ class ServedTree {
   // Scans at once. The clock must outlive the source.
   ServedTree(const std::string& root, ServedRules rules, Clock& clock);
 
+  void set_pulse(std::function<void()> pulse) { rules_.pulse = std::move(pulse); }
   const ScanResult& tree() const { return tree_; }
   Digest generation() const;
   // What somebody who has `index` lacks.
