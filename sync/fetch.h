@@ -33,6 +33,12 @@ class Fetch {
   // What was staged for the path is out of date.
   void forget(const std::string& path);
 
+  // It is staged already, by somebody else.
+  void adopt(const std::string& path, const Staged& staged) {
+    staged_.insert_or_assign(path, staged);
+  }
+  bool is_staged(const std::string& path) const { return staged_.count(path) != 0; }
+
   // Stages every file of the plan that is not staged yet; returns with all answers in.
   void stage(const Plan& plan, const Entries& target, FinalAttributes& attributes);
   // Where the plan's contents are, once stage() has returned. Files of which the server sent

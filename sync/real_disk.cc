@@ -314,6 +314,11 @@ void RealDisk::link(const std::string& from, const std::string& to) {
   source.dir->link(source.name, *target.dir, target.name);
 }
 
+void RealDisk::link_from(const Dir& dir, std::string_view name, const std::string& to) {
+  const Place target = place(to);
+  dir.link(name, *target.dir, target.name);
+}
+
 void RealDisk::rename(const std::string& from, const std::string& to) {
   const Place source = place(from);
   const Place target = place(to);

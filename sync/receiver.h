@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "protocol/channel.h"
 #include "sync/commit.h"
+#include "sync/destination.h"
 #include "sync/filter.h"
 #include "sync/generations.h"
 #include "sync/plan.h"
@@ -49,7 +50,8 @@ struct PullRequest {
   bool remove = true;        // delete what the source does not have
   bool allow_empty = false;  // even if the source has nothing at all
   TransferRules transfer;    // what of it is taken over, and how
-  bool preview = false;      // plan only: nothing is fetched and nothing changed
+  MakeDestination make_destination = MakeDestination::Never;  // where it is missing
+  bool preview = false;  // plan only: nothing is fetched and nothing changed
   // With preview: everything is fetched, shown to this, and thrown away again.
   std::function<void(const Preview&)> examine = {};
   // Asked about every plan before anything is fetched for it; throws to refuse it. The problems are
@@ -84,7 +86,7 @@ struct PullResult {
 
 class Receiver {
  public:
-  // Takes the lock (Locked), recovers (Io), scans (Partial).
+  // Reads the transfer rules (Usage), takes the lock (Locked), recovers (Io), scans (Partial).
   Receiver(PullRequest request, Clock& clock);
   ~Receiver();
   Receiver(const Receiver&) = delete;

@@ -126,6 +126,13 @@ Staged Staging::make_link(std::string_view path, const std::string& from) {
   return {name, disk_.stat(name)->ino};
 }
 
+Staged Staging::make_link(std::string_view path, const Dir& dir, std::string_view name) {
+  check_landing(path);
+  const std::string link = new_name(areas_.root_of(path));
+  disk_.link_from(dir, name, link);
+  return {link, disk_.stat(link)->ino};
+}
+
 void Staging::drop(const Staged& staged) { disk_.unlink(staged.path); }
 
 // A link or a device has no descriptor that fsync takes, so its owner is only safe with the whole.

@@ -74,6 +74,8 @@ class Staging {
                       const Attributes& final);
   // Another name of a staged object or of one in the tree; it must be on the same file system.
   Staged make_link(std::string_view path, const std::string& from);
+  // Another name of a file outside the tree.
+  Staged make_link(std::string_view path, const Dir& dir, std::string_view name);
   // No longer wanted, for example because the source moved on.
   void drop(const Staged& staged);
 
