@@ -72,10 +72,10 @@ std::string bash_values() {
     if (setting.options.empty() || !setting.takes_value()) continue;
     out += "    " + names_pattern(setting) + ") ";
     if (setting.kind == Kind::Choice)
-      out += "mapfile -t COMPREPLY < <(compgen -W '" + words_of(setting) + "' -- \"$cur\") ";
+      out += "mapfile -t COMPREPLY < <(compgen -W '" + words_of(setting) + "' -- \"$cur\"); ";
     else if (setting.kind != Kind::Path)
-      out += "compopt +o default ";
-    out += "; return ;;\n";
+      out += "compopt +o default; ";
+    out += "return ;;\n";
   }
   return out + "  esac\n";
 }

@@ -174,7 +174,7 @@ struct Config {
   OutputConfig output;
   VerbConfig verb_options;
 
-  std::vector<EffectiveValue> values;  // in the order of the table of settings
+  std::vector<EffectiveValue> values;  // in the order of the table; filter rules in their own
   std::vector<std::string> notes;      // what was accepted without effect, for -v
 };
 

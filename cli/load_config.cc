@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -234,17 +235,30 @@ class Loader {
 
   // What `config show` prints: each setting's strongest value, or all of a list's.
   void record() {
+    bool rules_recorded = false;
     for (const Setting& setting : all_settings()) {
+      if (setting.repeat == Repeat::Add) {
+        if (!std::exchange(rules_recorded, true)) record_rules();
+        continue;
+      }
       std::vector<const Given*> givens;
-      for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
+      for (auto layer = layers_.rbegin(); layer != layers_.rend() && givens.empty(); ++layer)
         for (const Given& given : *layer)
           if (given.setting == &setting) givens.push_back(&given);
-        if (!givens.empty() && setting.repeat != Repeat::Add) break;
-      }
       if (!givens.empty() && setting.repeat == Repeat::Last) givens = {givens.back()};
-      for (const Given* given : givens)
-        draft_.config.values.push_back({&setting, given->value.text, given->origin});
+      for (const Given* given : givens) record(*given);
     }
+  }
+
+  // The settings that add rules to one list, in the order of that list.
+  void record_rules() {
+    for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer)
+      for (const Given& given : *layer)
+        if (given.setting->repeat == Repeat::Add) record(given);
+  }
+
+  void record(const Given& given) {
+    draft_.config.values.push_back({given.setting, given.value.text, given.origin});
   }
 
   const Words& words_;

@@ -112,7 +112,6 @@ std::vector<RsyncOption> refused() {
       {"--password-file", true, kRefused, kDaemon},
       {"--early-input", true, kRefused, kDaemon},
       {"--daemon", false, kRefused, kDaemon},
-      {"--server", false, kRefused, "the program for the other side is xroad-sync-server"},
       {"--sender", false, kRefused, "the program for the other side is xroad-sync-server"},
   };
 }
