@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cli/replace_file.h"
+#include "cli/verbs.h"
 #include "protocol/host_key.h"
 #include "protocol/ssh_key.h"
 
@@ -194,6 +195,18 @@ void authorize(const AuthorizeRequest& request) {
       authorized_line(read_file(request.key_file, kKeyFileLimit), request.server);
   if (request.install) return install(request, line);
   std::printf("%s\n", line.c_str());
+}
+
+int run_authorize(const Config& config, Clock&) {
+  const VerbConfig& asked = config.verb_options;
+  AuthorizeRequest request;
+  request.key_file = asked.key_file;
+  request.server = asked.server;
+  request.install = asked.install;
+  request.user = asked.account;
+  request.file = asked.authorized_file;
+  authorize(request);
+  return 0;
 }
 
 }  // namespace xs::cli

@@ -122,14 +122,16 @@ struct RetryConfig {
 
 // What only one verb asks for.
 struct VerbConfig {
-  bool check = false;          // status --check: Nagios
-  std::uint64_t rollback = 0;  // generation; 0: the newest
-  std::string target;          // trust HOST, probe [USER@]HOST
-  std::string fingerprint;     // trust
-  bool replace = false;        // trust
-  std::string key_file;        // authorize
-  std::string server;          // authorize: the program that the key may run
-  std::string install;         // authorize: the file to add the line to; empty: print it
+  bool check = false;                        // status --check: Nagios
+  std::uint64_t rollback = 0;                // generation; 0: the newest
+  std::string target;                        // trust HOST, probe [USER@]HOST
+  std::string fingerprint;                   // trust
+  bool replace = false;                      // trust
+  std::string key_file;                      // authorize
+  std::string server;                        // authorize: the program that the key may run
+  bool install = false;                      // authorize: write the line instead of printing it
+  std::string account;                       // authorize --install: whose authorized_keys
+  std::string authorized_file;               // authorize --install: instead of that
   std::size_t bytes = std::size_t{1} << 20;  // probe
   bool origin = false;                       // config show
   std::string shell;                         // completion: bash, zsh, fish
@@ -172,7 +174,7 @@ struct Config {
   OutputConfig output;
   VerbConfig verb_options;
 
-  std::vector<EffectiveValue> values;  // in the order of the table of settings
+  std::vector<EffectiveValue> values;  // in the order of the table; filter rules in their own
   std::vector<std::string> notes;      // what was accepted without effect, for -v
 };
 

@@ -14,7 +14,7 @@ struct Preset {
   std::vector<std::string_view> excludes;        // in rsync's language, weaker than the operator's
   std::vector<std::string_view> index_files;     // installed last, because they name others
   std::vector<std::string_view> required_files;  // their loss at the source refuses the run
-  std::string_view node_ini;                     // says which role a node has; empty: nothing does
+  std::string_view node_ini;                     // below the root: says which role a node has
   std::string_view wake;                         // the wake action unless configured
 };
 
@@ -26,7 +26,7 @@ inline const Preset kXroadPreset{
      "/globalconf", "/gpghome", "/xroad.properties", "/lost+found"},
     {"signer/keyconf.xml"},
     {"signer/keyconf.xml"},
-    "/etc/xroad/conf.d/node.ini",
+    "conf.d/node.ini",
     "signer"};
 
 // A tree of which nothing is known.

@@ -89,7 +89,7 @@ const std::vector<VerbInfo>& all_verbs() {
       {Verb::Trust, "trust", "HOST[:PORT]", "show a host's fingerprints, ask, remember its keys",
        "The only way in which this program writes a known_hosts file."},
       {Verb::Authorize, "authorize", "KEYFILE",
-       "on the primary: print or install the line that lets a secondary's key in", ""},
+       "on the primary: print the line that lets a secondary's key in", ""},
       {Verb::Probe, "probe", "[[USER@]HOST]",
        "log in, shake hands, send bytes there and back; changes nothing", ""},
       {Verb::Doctor, "doctor", "[SOURCE DEST]",

@@ -57,7 +57,7 @@ std::vector<Setting> guards() {
        kSameDefault, "Guards"},
       {"guard", "node-ini", "", "FILE", Kind::Path, "absolute", "", 0, "the file with [node] type",
        [](Draft& d, const Value& v) { d.config.guard.node_ini = v.text; },
-       "Without one it is the preset's: /etc/xroad/conf.d/node.ini."},
+       "Without one it is the preset's: conf.d/node.ini below the destination."},
       {"guard", "required", "", "PATH", Kind::Text, "", "", 0,
        "a file that the source must have if this node has it",
        [](Draft& d, const Value& v) { d.config.guard.required.push_back(v.text); },

@@ -37,9 +37,9 @@ std::vector<Setting> rules() {
        "what is known of the tree: xroad or none",
        [](Draft& d, const Value& v) { d.preset = v.text; },
        "xroad: the excludes of the cluster guide and of what must never leave a node, keyconf.xml "
-       "installed last, the guards, and the signer woken. Its excludes are the weakest rules. With "
-       "a source on the command line they hold only where the preset was asked for; the order, the "
-       "guards and the wake hold there whenever the source is /etc/xroad.",
+       "installed last, the guards, and the signer woken. Its excludes are the weakest rules. A "
+       "source on the command line brings its own excludes, so those of the preset hold there only "
+       "where it was asked for by name; the rest holds there also for /etc/xroad/ to /etc/xroad/.",
        Repeat::Last, "", "none", "Which files"},
       {"sync", "exclude", "--exclude", "PATTERN", Kind::Text, "", "", kTreeVerbs,
        "leave out what matches; it is not deleted either",

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cli/replace_file.h"
+#include "cli/verbs.h"
 #include "protocol/known_hosts.h"
 #include "protocol/remote_shell.h"
 #include "protocol/ssh_scan.h"
@@ -137,6 +138,17 @@ void trust(const TrustRequest& request, Clock& clock) {
   }
   replace_file(request.file, text);
   std::printf("written to %s\n", escape(request.file).c_str());
+}
+
+int run_trust(const Config& config, Clock& clock) {
+  TrustRequest request;
+  request.target = config.verb_options.target;
+  if (!config.primary.known_hosts.empty()) request.file = config.primary.known_hosts.front();
+  request.fingerprint = config.verb_options.fingerprint;
+  request.replace = config.verb_options.replace;
+  request.deadlines = config.deadlines;
+  trust(request, clock);
+  return 0;
 }
 
 }  // namespace xs::cli
