@@ -18,10 +18,10 @@
 #include "sync/filter.h"
 #include "sync/generations.h"
 #include "sync/transfer.h"
+#include "sync/xroad/preset.h"
 
 namespace xs::cli {
 
-struct Preset;
 struct Setting;
 
 enum class Verb : std::uint8_t {

@@ -12,7 +12,8 @@
 #include "base/text.h"
 #include "cli/layers.h"
 #include "cli/places.h"
-#include "cli/preset.h"
+#include "sync/xroad/preset.h"
+#include "sync/xroad/wake_text.h"
 
 namespace xs::cli {
 namespace {
@@ -127,22 +128,20 @@ class Loader {
 
   void take_preset() {
     Config& config = draft_.config;
-    const Preset& asked = find_preset(draft_.preset);
+    const Preset& asked = draft_.preset == xroad_preset().name ? xroad_preset() : no_preset();
     // rsync's own command line for X-Road: its excludes are the operator's, and nothing is added.
     const bool implied = bare_ && !was_given("sync", "preset") &&
-                         config.primary.path == kXroadPreset.path &&
-                         config.destination == kXroadPreset.path;
-    config.preset = implied ? &kXroadPreset : &asked;
+                         config.primary.path == xroad_preset().path &&
+                         config.destination == xroad_preset().path;
+    config.preset = implied ? &xroad_preset() : &asked;
     draft_.filters = {};
-    for (const std::string_view pattern : asked.excludes) draft_.filters.exclude(pattern);
+    for (const std::string& pattern : asked.excludes) draft_.filters.exclude(pattern);
     rules_.insert(rules_.begin(), draft_.filters.to_wire());
 
     if (config.guard.node_ini.empty() && !config.preset->node_ini.empty())
-      config.guard.node_ini = config.destination + "/" + std::string(config.preset->node_ini);
-    if (config.guard.required.empty())
-      config.guard.required.assign(config.preset->required_files.begin(),
-                                   config.preset->required_files.end());
-    if (config.wake.action == "preset") config.wake.action = std::string(config.preset->wake);
+      config.guard.node_ini = config.destination + "/" + config.preset->node_ini;
+    if (config.guard.required.empty()) config.guard.required = config.preset->guard.precious;
+    if (config.wake.action == "preset") config.wake.action = wake_text(config.preset->wake);
   }
 
   // The first rule that matches decides, so the strongest layer comes first.
@@ -162,7 +161,7 @@ class Loader {
       config.primary.path.pop_back();
     while (config.destination.size() > 1 && config.destination.back() == '/')
       config.destination.pop_back();
-    config.options.inline_limit = kInlineLimit;
+    config.options.inline_limit = xroad_preset().usual.inline_limit;
     config.log.journal =
         draft_.journal == "yes" ||
         (draft_.journal == "auto" && !lookup(environment_, "JOURNAL_STREAM").empty());
@@ -176,8 +175,6 @@ class Loader {
     if (!draft_.files_from.empty()) config.transfer.files = names_from(draft_.files_from);
     take_verb_names();
   }
-
-  static constexpr std::uint32_t kInlineLimit = 4096;
 
   std::vector<std::string> names_from(const std::string& file) const {
     if (file == "-") throw Error(Fault::Unsupported, "--files-from from standard input");

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "cli/preset.h"
+#include "sync/xroad/preset.h"
 #include "cli/rsync_options.h"
 #include "cli/settings.h"
 
@@ -143,7 +143,7 @@ std::string variables() {
 
 std::string excludes() {
   std::string out;
-  for (const std::string_view pattern : kXroadPreset.excludes) out += roff(pattern) + "\n";
+  for (const std::string& pattern : xroad_preset().excludes) out += roff(pattern) + "\n";
   return out;
 }
 

@@ -16,14 +16,11 @@
 #include "base/text.h"
 #include "protocol/entries.h"
 #include "sync/dir.h"
+#include "sync/xroad/preset.h"
 
 namespace xs::cli {
 namespace {
 
-// What must never leave a node, whatever a client asks for.
-constexpr auto kXroadExcludes = std::to_array<std::string_view>(
-    {"db.properties", "db_libpq.env", "*.restored", "/conf.d/node.ini", "/globalconf",
-     "/postgresql", "/gpghome", "/xroad.properties", "/lost+found", "*.tmp", ".xroad-sync"});
 constexpr std::string_view kXroadPath = "/etc/xroad";
 constexpr const char* kRestoreMarker = "/var/lib/xroad/restore_in_progress";
 
@@ -145,8 +142,9 @@ void read_root(ServerRoot& root, const IniValue& value) {
 // What the preset adds to what the file says.
 void complete(ServerRoot& root) {
   if (!root.xroad) return;
-  for (const std::string_view pattern : kXroadExcludes) root.excludes.exclude(pattern);
-  if (root.node_ini.empty()) root.node_ini = root.path + "/conf.d/node.ini";
+  const Preset& preset = xroad_preset();
+  for (const std::string& pattern : preset.never) root.excludes.exclude(pattern);
+  if (root.node_ini.empty()) root.node_ini = root.path + "/" + preset.node_ini;
   if (root.restore_marker.empty()) root.restore_marker = kRestoreMarker;
 }
 

@@ -11,22 +11,15 @@
 #include "cli/server_roots.h"
 #include "protocol/channel.h"
 #include "protocol/stdio_stream.h"
+#include "sync/xroad/preset.h"
 
 namespace xs::cli {
 namespace {
 
-// What a client of the preset comes with on an ordinary run: its preset's excludes, and -a.
+// What a client of the preset comes with on an ordinary run.
 SenderConfig::Expectation usual_client() {
-  SenderConfig::Expectation usual;
-  usual.options.keep = {Keep::Permissions, Keep::Times,    Keep::Owner,  Keep::Group,
-                        Keep::Symlinks,    Keep::Specials, Keep::Devices};
-  usual.options.scan = {Scan::Recursive};
-  for (const char* pattern :
-       {"db.properties", "db_libpq.env", "*.restored", "/conf.d/node.ini", "*.tmp", "/postgresql",
-        "/globalconf", "/gpghome", "/xroad.properties", "/lost+found"}) {
-    usual.filters.exclude(pattern);
-  }
-  return usual;
+  const Preset& preset = xroad_preset();
+  return {preset.usual, preset.fenced({})};
 }
 
 void serve_root(SenderConfig& made, const ServerRoot& root, const SourceCheck& check) {

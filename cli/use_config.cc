@@ -2,7 +2,6 @@
 #include "cli/use_config.h"
 
 #include "cli/load_config.h"
-#include "cli/preset.h"
 #include "protocol/remote_shell.h"
 
 namespace xs::cli {
@@ -52,18 +51,19 @@ TransportOptions transport_options(const Config& config) {
 PullRequest pull_request(const Config& config) {
   PullRequest request;
   request.destination = config.destination;
+  request.make_destination = config.mkpath ? MakeDestination::Path : MakeDestination::Last;
   request.root = config.primary.path;
-  request.version = XS_VERSION;
+  request.version = "xroad-sync " XS_VERSION;
   request.options = config.options;
   request.choose_compare = config.choose_compare;
-  request.filters = config.filters;
+  request.filters = config.preset->fenced(config.filters);
   request.remove = config.remove;
   request.allow_empty = config.guard.allow_empty;
   request.transfer = config.transfer;
   request.preview = config.dry_run;
   request.keep = config.keep;
   request.max_entries = config.max_entries;
-  request.index_files.assign(config.preset->index_files.begin(), config.preset->index_files.end());
+  request.index_files = config.preset->index_files;
   return request;
 }
 

@@ -23,18 +23,18 @@ struct Action {
 };
 
 constexpr auto kActions = std::to_array<Action>({
-    {Verb::Pull, nullptr},
-    {Verb::Status, nullptr},
-    {Verb::Diff, nullptr},
-    {Verb::Verify, nullptr},
-    {Verb::Pause, nullptr},
-    {Verb::Resume, nullptr},
-    {Verb::Generations, nullptr},
-    {Verb::Rollback, nullptr},
+    {Verb::Pull, cli::run_pull},
+    {Verb::Status, cli::run_status},
+    {Verb::Diff, cli::run_diff},
+    {Verb::Verify, cli::run_verify},
+    {Verb::Pause, cli::run_pause},
+    {Verb::Resume, cli::run_resume},
+    {Verb::Generations, cli::run_generations},
+    {Verb::Rollback, cli::run_rollback},
     {Verb::Trust, cli::run_trust},
     {Verb::Authorize, cli::run_authorize},
     {Verb::Probe, cli::run_probe},
-    {Verb::Doctor, nullptr},
+    {Verb::Doctor, cli::run_doctor},
     {Verb::ConfigShow, cli::run_config_show},
     {Verb::Completion, cli::run_completion},
 });

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cli/exit.h"
 #include "cli/server_session.h"
+#include "sync/xroad/source_rules.h"
 
 namespace {
 
@@ -25,6 +26,12 @@ constexpr std::string_view kAbout =
     "What it serves stands in /etc/xroad-sync/server.ini, or in FILE with --config FILE; without\n"
     "either it serves /etc/xroad, but for what must not leave a node.\n"
     "To try the way from a secondary: xroad-sync probe USER@THIS-HOST\n";
+
+// X-Road's own rules about when its tree may be copied.
+void check_root(const cli::ServerRoot& root) {
+  if (!root.xroad) return;
+  check_source({root.node_ini, root.restore_marker, "signer"}, Dir::open_root(root.path));
+}
 
 int run(int argc, char** argv) {
   const std::string_view first = argc > 1 ? argv[1] : "";
@@ -41,7 +48,7 @@ int run(int argc, char** argv) {
     return exit_code(Fault::Usage);
   }
   SteadyClock clock;
-  cli::serve_process(config, {}, clock);
+  cli::serve_process(config, check_root, clock);
   return 0;
 }
 

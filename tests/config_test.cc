@@ -88,7 +88,7 @@ TEST_CASE("config: the cluster guide's command line means what it says", "[cli]"
   CHECK(config.choose_compare);
   REQUIRE(config.notes.size() == 1);
   CHECK(config.notes[0].starts_with("--delay-updates has no effect"));
-  CHECK(config.preset == &kXroadPreset);  // its order, guards and wake
+  CHECK(config.preset == &xroad_preset());  // its order, guards and wake
   CHECK(config.wake.action == "signer");
   CHECK(config.guard.node_ini == "/etc/xroad/conf.d/node.ini");
 }
@@ -112,7 +112,7 @@ TEST_CASE("config: without arguments a node of a cluster needs only its primary"
   CHECK(config.options.keep.has(Keep::Owner));
   CHECK(config.primary.path == "/etc/xroad");
   CHECK(config.log.file == "/var/log/xroad/xroad-sync.log");
-  CHECK(config.filters.to_wire().size() == kXroadPreset.excludes.size());
+  CHECK(config.filters.to_wire().size() == xroad_preset().excludes.size());
   const PullRequest request = pull_request(config);
   CHECK(request.index_files == std::vector<std::string>{"signer/keyconf.xml"});
   CHECK(request.root == "/etc/xroad");
@@ -175,12 +175,12 @@ TEST_CASE("config: a source on the command line brings rsync's defaults, not the
   const Config configured = node.load(with_places({"-a"}));
   CHECK(configured.remove);
   CHECK(mentions(configured.filters.to_wire(), "- /nginx"));
-  CHECK(configured.preset == &kNoPreset);
+  CHECK(configured.preset == &no_preset());
   CHECK_FALSE(node.load(with_places({"-a", "--no-delete"})).remove);
 
   // A copy to somewhere else is not the node's own state: no role to check, nobody to wake.
   const Config copy = Node().load({"-a", "ss1:/etc/xroad/", "/srv/copy/"});
-  CHECK(copy.preset == &kNoPreset);
+  CHECK(copy.preset == &no_preset());
   CHECK(copy.guard.node_ini.empty());
   CHECK(copy.wake.action == "none");
 }

@@ -44,8 +44,8 @@ std::string first_of(const std::vector<std::string_view>& paths) {
   throw Error(Fault::Refused, why + "; nothing was changed; " + how);
 }
 
-std::string once(const GuardRules& rules) {
-  return "if that is really wanted, run it once with " + rules.allow;
+std::string once(const std::string& allow) {
+  return "if that is really wanted, run it once with " + allow;
 }
 
 bool too_many(std::uint64_t gone, std::uint64_t of, const GuardRules& rules) {
@@ -74,7 +74,7 @@ void check_precious(const Plan& plan, const Entries& local, const GuardRules& ru
     refuse("the source has no " + quote(path) +
                " and we have one: is it the right host, and is its "
                "file system mounted?",
-           once(rules));
+           once(rules.allow_loss));
   }
 }
 
@@ -99,25 +99,18 @@ void check_required(const std::vector<Problem>& problems, const GuardRules& rule
 void check_deletions(const Plan& plan, const Entries& local, const Entries& target,
                      const GuardRules& rules) {
   const std::vector<std::string_view> gone = files_gone(plan);
-  if (rules.max_delete && plan.deletes > *rules.max_delete) {
-    refuse(std::to_string(plan.deletes) + " names would be deleted, and --max-delete allows " +
-               std::to_string(*rules.max_delete) +
-               (gone.empty() ? std::string() : ": " + first_of(gone)),
-           "raise --max-delete if that is really wanted");
-  }
-  if (!rules.deletions) return;
   const std::uint64_t ours = count_files(local);
-  if (count_files(target) == 0 && !gone.empty()) {
+  if (rules.loss && count_files(target) == 0 && !gone.empty()) {
     refuse("the source has no file at all and we have " + std::to_string(ours) +
                ": is its file system mounted?",
-           once(rules));
+           once(rules.allow_loss));
   }
-  check_precious(plan, local, rules);
-  if (!too_many(gone.size(), ours, rules)) return;
+  if (rules.loss) check_precious(plan, local, rules);
+  if (!rules.deletions || !too_many(gone.size(), ours, rules)) return;
   refuse(std::to_string(gone.size()) + " of our " + std::to_string(ours) +
              " files are gone at the source (more than " + std::to_string(rules.percent) +
              " % and more than " + std::to_string(rules.count) + "): " + first_of(gone),
-         once(rules));
+         once(rules.allow_deletions));
 }
 
 void approve_plan(const Plan& plan, const Entries& local, const Entries& target,

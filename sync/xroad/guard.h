@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,19 +14,21 @@
 namespace xs {
 
 struct GuardRules {
-  bool deletions = true;     // the guard against mass deletion, and against an empty source
+  bool deletions = true;     // the guard against mass deletion
+  bool loss = true;          // the guard against an empty source, and one without what is precious
   unsigned percent = 30;     // more of our files gone than this ...
   std::uint64_t count = 10;  // ... and more than this many: refused
   std::vector<std::string> precious;  // files that the source must have when we have them
   std::vector<std::string> required;  // paths: they and all below must be readable at the source
-  std::optional<std::uint64_t> max_delete;    // --max-delete: names, directories too
-  std::string allow = "--allow-mass-delete";  // what the operator adds to allow it once
+  // What the operator adds to lift either once.
+  std::string allow_deletions = "--allow-deletes";
+  std::string allow_loss = "--allow-empty";
 };
 
 // Throws Partial for a problem at or below a required path, at either side.
 void check_required(const std::vector<Problem>& problems, const GuardRules& rules);
 
-// Throws Refused. `allow` of the rules lifts all but max_delete: the caller unsets `deletions`.
+// Throws Refused.
 void check_deletions(const Plan& plan, const Entries& local, const Entries& target,
                      const GuardRules& rules);
 

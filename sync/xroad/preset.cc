@@ -7,10 +7,14 @@ namespace xs {
 namespace {
 
 constexpr const char* kKeyconf = "signer/keyconf.xml";
+// Most of X-Road's files are smaller, and travel inside their entries.
+constexpr std::uint32_t kInlineLimit = 16'384;
 
 Preset xroad() {
   Preset preset;
   preset.name = "xroad";
+  preset.path = "/etc/xroad";
+  preset.node_ini = "conf.d/node.ini";
   // Database passwords; what says who this node is; what others keep fresh; another user's secrets.
   preset.never = {"db.properties", "db_libpq.env", "*.restored", "/conf.d/node.ini",
                   "/globalconf",   "/postgresql",  "/gpghome",   "/xroad.properties",
@@ -23,6 +27,10 @@ Preset xroad() {
   preset.wake.kind = WakeAction::Kind::Signer;
   preset.wake.index = kKeyconf;
   preset.roles = true;
+  preset.usual.keep = {Keep::Permissions, Keep::Times,    Keep::Owner,  Keep::Group,
+                       Keep::Symlinks,    Keep::Specials, Keep::Devices};
+  preset.usual.scan = {Scan::Recursive};
+  preset.usual.inline_limit = kInlineLimit;
   return preset;
 }
 
@@ -30,6 +38,7 @@ Preset none() {
   Preset preset;
   preset.name = "none";
   preset.guard.deletions = false;
+  preset.guard.loss = false;
   return preset;
 }
 
@@ -40,6 +49,21 @@ FilterList Preset::fence() const {
   for (const std::string& pattern : never) list.filter("- " + pattern);
   return list;
 }
+
+FilterList Preset::fenced(const FilterList& rules) const {
+  const FilterList first = fence();
+  const std::vector<std::string> never_rules = first.to_wire();
+  FilterList all = first;
+  for (const std::string& rule : rules.to_wire()) {
+    if (std::find(never_rules.begin(), never_rules.end(), rule) == never_rules.end()) {
+      all.filter(rule);
+    }
+  }
+  return all.with_mandatory(first);
+}
+
+const Preset& xroad_preset() { return presets().at(0); }
+const Preset& no_preset() { return presets().at(1); }
 
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all{xroad(), none()};

@@ -16,6 +16,8 @@ namespace xs {
 
 struct Preset {
   std::string name;
+  std::string path;      // of the tree, at the primary and here; empty: anywhere
+  std::string node_ini;  // below the root: which role a node has; empty: nothing says it
   // --exclude patterns of the client: the cluster guide's, and what must never leave a node.
   std::vector<std::string> excludes;
   // --exclude patterns that a server never serves and a client never takes or deletes, whatever
@@ -25,11 +27,18 @@ struct Preset {
   GuardRules guard;
   WakeAction wake;
   bool roles = false;  // client and server ask for the node's role, and for a restore in progress
+  // What a configured client comes with: the server scans with it before it has heard of one.
+  Options usual;
 
   // FilterList::with_mandatory() takes it; SenderConfig::mandatory is it.
   FilterList fence() const;
+  // The rules of a client with these of its own: what nobody may copy comes first, so that a
+  // server hears of it, too, and stands behind a fence that nothing lifts.
+  FilterList fenced(const FilterList& rules) const;
 };
 
+const Preset& xroad_preset();
+const Preset& no_preset();
 // nullptr: there is none of this name.
 const Preset* find_preset(std::string_view name);
 const std::vector<Preset>& presets();

@@ -67,7 +67,7 @@ TEST_CASE("guard: a refusal has the numbers, the first paths and how to allow it
   REQUIRE(error);
   CHECK_THAT(error->text(), Contains("18 of our 20 files") && Contains("30 %"));
   CHECK_THAT(error->text(), Contains("'conf.d/102', 'conf.d/103'") && Contains("and 13 more"));
-  CHECK_THAT(error->text(), Contains("nothing was changed") && Contains("--allow-mass-delete"));
+  CHECK_THAT(error->text(), Contains("nothing was changed") && Contains("--allow-deletes"));
 }
 
 TEST_CASE("guard: a name in a refusal cannot steer a terminal", "[xroad]") {
@@ -95,20 +95,6 @@ TEST_CASE("guard: a keyconf that we have and the source has not is refused", "[x
   CHECK_FALSE(verdict({keyconf, file("a")}, {file("a")}, guards(), false));
   CHECK_FALSE(verdict({file("a")}, {file("a")}));
   CHECK_FALSE(verdict({file("a")}, {file("a"), keyconf}));
-}
-
-TEST_CASE("guard: --max-delete counts every name and holds without the other guards", "[xroad]") {
-  GuardRules rules = guards();
-  rules.deletions = false;
-  rules.max_delete = 2;
-  CHECK_FALSE(verdict(files(5), files(3), rules));
-  CHECK(verdict({file("d/a"), file("d/b"), file("x")}, {file("x")}, rules));  // the directory too
-  rules.max_delete = 0;
-  CHECK_FALSE(verdict(files(5), files(6), rules));
-  const auto error = verdict(files(5), files(4), rules);
-  REQUIRE(error);
-  CHECK(error->fault() == Fault::Refused);
-  CHECK_THAT(error->text(), Contains("1 names would be deleted") && Contains("--max-delete"));
 }
 
 TEST_CASE("guard: what is unreadable in or above the signer's directory stops the run", "[xroad]") {

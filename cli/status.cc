@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// `xroad-sync status`: what the last runs did, from the status file and the pause alone: it needs
+// no lock, no network and no rights but to read.
+#include <cstdio>
+#include <ctime>
+
+#include "cli/pause.h"
+#include "cli/verbs.h"
+#include "sync/report/status.h"
+
+namespace xs::cli {
+
+int run_status(const Config& config, Clock&) {
+  const WallSeconds now = std::time(nullptr);
+  StatusFile file = read_status(config.report.status_file);
+  // A pause may have come or gone since the last run.
+  if (file.read == StatusRead::Found || file.read == StatusRead::Absent) {
+    file.status.paused = find_pause(config.pause, now);
+    if (file.status.paused) file.read = StatusRead::Found;
+  }
+  if (config.verb_options.check) {
+    const StatusCheck check = check_status(file, now, {});
+    std::printf("%s\n", check.line.c_str());
+    return check.code;
+  }
+  if (config.output.json) {
+    std::fputs(to_json(file.status).c_str(), stdout);
+    return 0;
+  }
+  std::fputs(status_text(file, now, {}).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace xs::cli
