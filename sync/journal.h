@@ -27,8 +27,8 @@ struct Step {
   std::uint64_t staged_inode = 0;  // told in a warning when something else stands at the path later
   // What stands at the path when the commit begins: nothing else is ever deleted. 0: nothing stood
   // there. A tree that was copied in the middle of a commit (a restored backup) has other inodes:
-  // what the journal would still delete is then left out and reported, and the run goes on to
-  // compare with the source, which deletes it. Type, size and time would not tell a file that
+  // what the journal would still delete is then left out and reported (Partial), and the next run
+  // deletes it. Type, size and time would not tell a file that
   // somebody put back from the one that was to go.
   std::uint64_t old_inode = 0;
   // Displace: the name that the old object is renamed to. Otherwise: where the old object has been
