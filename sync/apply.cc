@@ -94,7 +94,9 @@ class Applier {
   bool is_old(const Step& step) {
     const auto now = disk_.stat(step.path);
     if (now && now->ino != step.old_inode) {
-      problems_.push_back({step.path, "not deleted: it was replaced by somebody else meanwhile"});
+      problems_.push_back({step.path,
+                           "not deleted: it was replaced by somebody else meanwhile, or "
+                           "the whole tree is a copy"});
     }
     return now && now->ino == step.old_inode;
   }

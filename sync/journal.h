@@ -25,8 +25,11 @@ struct Step {
   std::string path;
   std::string staged;              // what is renamed onto the path; empty where nothing is
   std::uint64_t staged_inode = 0;  // told in a warning when something else stands at the path later
-  // What stands at the path when the commit begins: nothing else is ever displaced or deleted. 0:
-  // nothing stood there.
+  // What stands at the path when the commit begins: nothing else is ever deleted. 0: nothing stood
+  // there. A tree that was copied in the middle of a commit (a restored backup) has other inodes:
+  // what the journal would still delete is then left out and reported (Partial), and the next run
+  // deletes it. Type, size and time would not tell a file that
+  // somebody put back from the one that was to go.
   std::uint64_t old_inode = 0;
   // Displace: the name that the old object is renamed to. Otherwise: where the old object has been
   // kept for rollback; empty when it is not.

@@ -41,6 +41,21 @@ void check_count(std::size_t entries, const PullRequest& request) {
               "the source has more than " + std::to_string(request.max_entries) + " entries");
 }
 
+// Mount points of ours that are not to be entered, where the source has more than a directory.
+std::vector<Problem> wishes_inside(const std::vector<std::string>& mounts, const Entries& target) {
+  std::vector<Problem> found;
+  for (const std::string& mount : mounts) {
+    auto at = std::lower_bound(
+        target.list.begin(), target.list.end(), mount,
+        [](const Entry& entry, const std::string& path) { return path_less(entry.path, path); });
+    if (at != target.list.end() && at->path == mount && at->type == EntryType::Dir) ++at;
+    if (at == target.list.end() || !lies_within(at->path, mount)) continue;
+    found.push_back(
+        {mount, "a file system is mounted here, which is left alone (one file system)"});
+  }
+  return found;
+}
+
 // What a peer may ask us to make, beyond what the codec has checked.
 void check_wishes(const Entries& target, const PullRequest& request, const TransferPolicy& policy) {
   check_count(target.list.size(), request);
@@ -321,11 +336,13 @@ class Receiver::Session {
       rules.backup_suffix = state_.backup.suffix;
     }
     const LocalTree& tree = state_.local;
+    rules.untouchable = tree.scan.mounts;
+    add_problems(wishes_inside(tree.scan.mounts, target_));
     rules.is_protected = [&tree](std::string_view path, bool) { return tree.is_protected(path); };
     rules.is_protected_when_deleting = [&tree](std::string_view path, bool) {
       return tree.is_protected_when_deleting(path);
     };
-    rules.untouchable = tree.excluded;
+    rules.untouchable.insert(rules.untouchable.end(), tree.excluded.begin(), tree.excluded.end());
     rules.untouchable.insert(rules.untouchable.end(), fenced_.begin(), fenced_.end());
     if (!state_.backup.dir.empty()) rules.untouchable.push_back(state_.backup.dir);
     for (const Problem& problem : result_.problems) rules.untouchable.push_back(problem.path);

@@ -199,7 +199,7 @@ class Walker {
   // ----------------------------------------------------------------------------------------------
 
   void visit(Level& level, std::string_view name) {
-    if (level.mount && name == kStagingName) return;
+    if (name == kStagingName) return level.mount ? void() : leave_to_its_owner(level);
     if (name.size() > limits::kName || level.path.size() + 1 + name.size() > limits::kPath) {
       return problem(level.path,
                      "holds a name that is too long to travel: " + excerpt(name, limits::kName));
@@ -219,6 +219,14 @@ class Walker {
     } else {
       visit_leaf(level, name, std::move(path), *st);
     }
+  }
+
+  // Somebody's journal speaks of what is in here, and a copy of it would grow with every run.
+  void leave_to_its_owner(Level& level) {
+    problem(level.path, "is itself the destination of a sync (it holds '" +
+                            std::string(kStagingName) + "') and is left alone; exclude it");
+    forget_from(level.index);
+    level.next = level.names.size();
   }
 
   // Runs `step`; false when it failed for this name only, which then is a problem or was counted.
@@ -244,6 +252,7 @@ class Walker {
     if (!scans(Scan::Recursive)) return problem(path, "directory not copied: recursion is off");
     if (scans(Scan::OneFileSystem) && st.dev != levels_.front().stat.dev) {
       // As rsync -x: the mount point is an entry, what is mounted there is not.
+      result_.mounts.push_back(path);
       if (scans(Scan::PruneEmptyDirs)) return;
       Entry entry = basics(std::move(path), st);
       if (guarded(entry.path, [&] { complete(entry, *parent.dir, name, st); }))

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,7 +18,8 @@
 
 namespace xs {
 
-// In the root, and in every mount point below it: never listed.
+// In the root, and in every mount point below it: never listed. Any other directory that has one is
+// the destination of a sync itself: a problem, and left alone.
 inline constexpr std::string_view kStagingName = ".xroad-sync";
 
 struct ScanRequest {
@@ -41,7 +43,8 @@ struct ScanResult {
   // unseen; read it again later.
   std::vector<std::uint32_t> moved;
   std::vector<std::uint32_t> young;
-  std::uint64_t vanished = 0;  // names that were gone, or another type, when their turn came
+  std::vector<std::string> mounts;  // sorted; not entered, with Scan::OneFileSystem
+  std::uint64_t vanished = 0;       // names that were gone, or another type, when their turn came
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;  // in regular files, hard links once
 };

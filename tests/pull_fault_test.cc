@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The connection cut and stalled anywhere, and a source that moves while it is read.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdlib>
-#include <fstream>
 #include <thread>
 
+#include "base/io.h"
 #include "tests/support/catch.h"
 #include "tests/support/cluster.h"
 
@@ -117,7 +120,10 @@ TEST_CASE("pull: a source in motion arrives as a state that it had, or not at al
     for (unsigned number = 1; !stop; ++number) {
       for (const char* name : {"first", "second"}) {
         if (number % 2 == 0) {
-          std::ofstream(cluster.primary.path_of(name), std::ios::binary) << contents(number);
+          // In one call: an empty file in between would be a state that the primary had.
+          const Fd file = open_file(cluster.primary.path_of(name), O_WRONLY);
+          const std::string text = contents(number);
+          if (::write(file.get(), text.data(), text.size()) < 0) std::abort();
         } else {
           cluster.primary.file(std::string(name) + ".tmp", contents(number));
           std::rename(cluster.primary.path_of(std::string(name) + ".tmp").c_str(),

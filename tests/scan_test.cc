@@ -298,9 +298,18 @@ TEST_CASE("scan: links to a file that cannot be read are problems with it", "[sy
 
 TEST_CASE("scan: the staging area at the root is never listed", "[sync]") {
   TempTree tree;
-  tree.file(".xroad-sync/staged").file("a/.xroad-sync/user-file").file(".xroad-sync-2");
-  CHECK(paths_of(scan_tree(tree)) ==
-        Strings{"", ".xroad-sync-2", "a", "a/.xroad-sync", "a/.xroad-sync/user-file"});
+  tree.file(".xroad-sync/staged").file(".xroad-sync-2");
+  CHECK(paths_of(scan_tree(tree)) == Strings{"", ".xroad-sync-2"});
+}
+
+TEST_CASE("scan: a destination of another sync below the root is a problem as a whole", "[sync]") {
+  TempTree tree;
+  tree.file("a/b/!first").file("a/b/.xroad-sync/lock").file("a/b/c/d").file("a/z");
+  const ScanResult result = scan_tree(tree);
+  CHECK(paths_of(result) == Strings{"", "a", "a/z"});
+  REQUIRE(result.problems.size() == 1);
+  CHECK(result.problems[0].path == "a/b");
+  CHECK_THAT(result.problems[0].what, Catch::Matchers::Contains("destination"));
 }
 
 TEST_CASE("scan: a mount point is an entry, its staging area is not, one file system ends there",

@@ -186,6 +186,24 @@ class Sweep {
     if (code == 0) return blame("it says that it succeeded, and there is a journal");
     said_ = tracer_.run({setting_.oracle, "--between", "signer/keyconf.xml", old_, new_, live_});
     if (!said_.well()) blame("in the middle of the commit: " + said_.out + said_.err);
+    if (point_->at % 2 == 1) recover_a_copy();
+  }
+
+  // As from a backup: the journal does not find the inodes that it knows, may say so, and the next
+  // run still comes to the new tree.
+  void recover_a_copy() {
+    const std::string copied = home_.path() / "copied";
+    copy(live_, copied);
+    fs::remove_all(live_);
+    fs::rename(copied, live_);
+    const Ended first = tracer_.run(pull());
+    const bool told = WIFEXITED(first.status) &&
+                      WEXITSTATUS(first.status) == xs::exit_code(xs::Fault::Partial) &&
+                      has(first.err, "not deleted");
+    if (!first.well() && !told) return blame("a copy of it is not recovered: " + first.err);
+    // What was reported is left alone by this run; the next one, again(), finds it.
+    const int now = first.well() ? ask({}) : 1;
+    if (now != 1) blame("a copy of it is recovered as " + std::to_string(now) + ": " + said_.out);
   }
 
   // What was reported may be as it was; all else is of one state.
@@ -299,7 +317,7 @@ void print(const std::string& name, const Count& count,
 Setting parse(const std::vector<std::string>& words) {
   Setting setting;
   const char* wanted = std::getenv("XS_LONG");
-  if (wanted == nullptr || std::string(wanted) != "yes") setting.points_max = 90;
+  if (wanted == nullptr || std::string(wanted) != "yes") setting.points_max = 40;
   std::vector<std::string> names;
   for (std::size_t at = 0; at < words.size(); ++at) {
     const std::string& word = words[at];

@@ -29,6 +29,12 @@ skip() {
 for tool in fusermount3 losetup "mkfs.$type"; do
   command -v "$tool" >/dev/null || skip "needs $tool (fuse3, util-linux, xfsprogs, btrfs-progs)"
 done
+# Mounts of our own: somebody else's new mount namespace would hold a copy of ours, and so the file system that we
+# unmount and mount again would still be there: with the old contents (ext4), or as a duplicate that is refused (xfs).
+if [ "${XS_OWN_MOUNTS:-no}" != yes ]; then
+  unshare -m true 2>/dev/null || skip "needs a mount namespace"
+  XS_OWN_MOUNTS=yes exec unshare -m --propagation private "$0" "$@"
+fi
 modprobe -q "$type" 2>/dev/null || true
 grep -qw "$type" /proc/filesystems || skip "this kernel has no $type"
 
