@@ -97,7 +97,7 @@ std::string rsync_answers(Answer answer) {
       for (const std::string_view name : split_words(option.options, ','))
         names += (names.empty() ? "" : ", ") + bold(name);
     }
-    out += ".TP\n" + names + "\n" + roff(capital(reason)) + ".\n";
+    out += (out.empty() ? "" : ".PP\n") + names + "\n.RS 4\n" + roff(capital(reason)) + ".\n.RE\n";
   }
   return out;
 }
@@ -147,6 +147,30 @@ std::string excludes() {
   return out;
 }
 
+// Lines of text, not requests, are broken where a blank allows it.
+std::string wrapped(const std::string& page) {
+  constexpr std::size_t kWidth = 79;
+  std::string out;
+  bool tag = false;  // of .TP: one line, however long
+  for (std::string_view rest = page; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    while (!tag && line.size() > kWidth && line.front() != '.') {
+      std::size_t blank = line.rfind(' ', kWidth);
+      while (blank != std::string_view::npos && blank > 0 &&
+             (line[blank + 1] == '.' || line[blank + 1] == '\''))
+        blank = line.rfind(' ', blank - 1);
+      if (blank == std::string_view::npos || blank == 0) break;
+      out += std::string(line.substr(0, blank)) + "\n";
+      line.remove_prefix(blank + 1);
+    }
+    out += std::string(line) + "\n";
+    tag = line == ".TP";
+  }
+  return out;
+}
+
 std::string part(std::string_view name) {
   if (name == "EXCLUDES") return excludes();
   if (name == "OPTIONS") return options();
@@ -186,7 +210,7 @@ std::string manual_page(std::string_view prose) {
       out += std::string(line) + "\n";
     prose.remove_prefix(std::min(end + 1, prose.size()));
   }
-  return out;
+  return wrapped(out);
 }
 
 }  // namespace xs::cli

@@ -12,9 +12,7 @@ std::chrono::milliseconds span_of(const Value& value) {
   return std::chrono::milliseconds(value.number);
 }
 
-}  // namespace
-
-std::vector<Setting> connection_settings() {
+std::vector<Setting> primary() {
   return {
       {"primary", "host", "", "HOST", Kind::Text, "", "", 0, "name or address of the primary",
        [](Draft& d, const Value& v) { d.config.primary.host = v.text; },
@@ -59,6 +57,11 @@ std::vector<Setting> connection_settings() {
        [](Draft& d, const Value& v) { d.config.primary.ipv4_only = v.flag; }},
       {"primary", "ipv6", "-6,--ipv6", "", Kind::Flag, "", "no", kConnecting, "use IPv6 only",
        [](Draft& d, const Value& v) { d.config.primary.ipv6_only = v.flag; }},
+  };
+}
+
+std::vector<Setting> limits_of_time() {
+  return {
       {"limits", "timeout", "--timeout", "SECONDS", Kind::Duration, "0..86400", "10", kWaiting,
        "give up after this long without a byte",
        [](Draft& d, const Value& v) {
@@ -95,6 +98,14 @@ std::vector<Setting> connection_settings() {
        "while the node boots, how long a missing primary may hold up X-Road's services",
        [](Draft& d, const Value& v) { d.config.retry.boot_delay = span_of(v); }},
   };
+}
+
+}  // namespace
+
+std::vector<Setting> connection_settings() {
+  std::vector<Setting> all = primary();
+  for (Setting& setting : limits_of_time()) all.push_back(setting);
+  return all;
 }
 
 }  // namespace xs::cli

@@ -134,9 +134,10 @@ class Scanner {
     }
     const RsyncOption& option = *known.rsync;
     if (known.negated) return;  // what we never do
-    if (option.answer == Answer::Refused)
-      throw Error(Fault::Unsupported, "option " + written + " of rsync is not supported: " +
-                                          std::string(option.reason));
+    if (option.answer == Answer::Refused) {
+      if (refused_.empty()) refused_ = written;
+      return;
+    }
     words_.notes.push_back(written + " has no effect: " + std::string(option.reason));
   }
 
@@ -145,6 +146,7 @@ class Scanner {
     if (!first_name_seen_) {
       first_name_seen_ = true;
       if (find_verb(word)) return;
+      if (word.find_first_of(":/") == std::string::npos) unknown_verb(word);
     } else if (verb_name_ == "config") {
       if (!find_verb("config " + word)) usage("write: xroad-sync config show");
       return;
@@ -162,18 +164,33 @@ class Scanner {
     return word == "config";
   }
 
+  // Known only now: whose options these were.
   void check_verb() const {
     if (words_.help || words_.version) return;
+    const std::string verb(verb_name(words_.verb));
     for (const Word& word : words_.options) {
       if ((word.setting->verbs & bit(words_.verb)) == 0)
-        usage(quote(word.written) + " is no option of " + quote(verb_name(words_.verb)));
+        usage(quote(word.written) + " is no option of " + quote(verb));
     }
+    if (refused_.empty()) return;
+    if ((bit(words_.verb) & kTreeVerbs) == 0)
+      usage(quote(refused_) + " is no option of " + quote(verb));
+    throw Error(Fault::Unsupported, "option " + refused_ + " of rsync is not supported: " +
+                                        std::string(find_rsync_option(refused_)->reason));
+  }
+
+  // A name that is neither a verb nor could be one of rsync's places.
+  [[noreturn]] static void unknown_verb(const std::string& word) {
+    std::vector<std::string_view> verbs;
+    for (const VerbInfo& info : all_verbs()) verbs.push_back(info.name);
+    usage("there is no verb " + quote(word) + suggestion(word, verbs));
   }
 
   const std::vector<std::string>& arguments_;
   std::size_t at_ = 0;
   bool first_name_seen_ = false;
   std::string verb_name_;
+  std::string refused_;  // the first option of rsync's that we do not have
   Words words_;
 };
 

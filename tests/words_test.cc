@@ -67,6 +67,8 @@ TEST_CASE("words: nothing is guessed and nothing is ignored", "[cli]") {
   CHECK(refusal({"status", "now"}).fault() == Fault::Usage);
   CHECK(refusal({"trust"}).fault() == Fault::Usage);
   CHECK(refusal({"completion", "csh"}).fault() == Fault::Usage);
+  CHECK(refusal({"statsu"}).text().find("did you mean 'status'") != std::string::npos);
+  CHECK(refusal({"probe", "-C", "h"}).fault() == Fault::Usage);
   CHECK(refusal({"config"}).text().find("config show") != std::string::npos);
 }
 
