@@ -97,7 +97,7 @@ std::string rsync_answers(Answer answer) {
       for (const std::string_view name : split_words(option.options, ','))
         names += (names.empty() ? "" : ", ") + bold(name);
     }
-    out += ".PP\n" + names + "\n.RS 4\n" + roff(capital(reason)) + ".\n.RE\n";
+    out += (out.empty() ? "" : ".PP\n") + names + "\n.RS 4\n" + roff(capital(reason)) + ".\n.RE\n";
   }
   return out;
 }
