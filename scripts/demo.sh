@@ -1,30 +1,34 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# demo.sh DIRECTORY: shows the main job with the programs of that directory over a real sshd of its own: private
-# configuration, keys and port on loopback, a forced command, nothing outside a temporary directory. Each step says
-# what happened, and ends the script if it did not.
+# demo.sh DIRECTORY: shows the whole job with the programs of that directory: a primary with a tree like a real
+# /etc/xroad behind a real sshd of its own, two secondaries, and everything that may happen to them. Private
+# configuration, keys and port on loopback, a forced command, nothing outside a temporary directory; as root or not.
+# Each step says what happened, and ends the script if it did not.
 set -euo pipefail
 bin=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")/.." && pwd)
 
-umask 077
+umask 027
 work=$(mktemp -d "${TMPDIR:-/tmp}/xroad-sync-demo.XXXXXX")
 sshd_pid=
 cleanup() {
-  [ -z "$sshd_pid" ] || kill "$sshd_pid" 2>/dev/null || true
-  [ -z "$sshd_pid" ] || wait "$sshd_pid" 2>/dev/null || true
+  stop_primary
   rm -rf "$work"
 }
 trap cleanup EXIT
+trap 'exit 130' INT TERM
 
+began=$SECONDS
 step() { printf '\n-- %s\n' "$*"; }
 fail() {
   printf 'demo: %s\n' "$*" >&2
   exit 1
 }
 now_ms() { date +%s%3N; }
+tree() { "$here/scripts/xroad_tree.py" "$@"; }
 
-# The primary: an sshd whose only key runs xroad-sync-server, whatever the client asks for.
+# ---- the primary
+
 free_port() {
   local port
   for _ in $(seq 50); do
@@ -34,11 +38,19 @@ free_port() {
   fail "no free port on loopback"
 }
 
-start_primary() {
-  ssh-keygen -q -t ed25519 -N '' -C primary -f "$work/host_key"
-  ssh-keygen -q -t ed25519 -N '' -C secondary -f "$work/id"
-  ssh-keygen -q -t ed25519 -N '' -C stranger -f "$work/stranger"
-  "$bin/xroad-sync" authorize --server "$bin/xroad-sync-server" "$work/id.pub" >"$work/authorized_keys"
+# Files that only the account itself may have written are asked for at both sides.
+set_up_primary() {
+  local name
+  for name in host_key id stranger rsync_id; do
+    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$work/$name"
+  done
+  printf '[root]\npath = %s/primary\npreset = xroad\nrestore-marker = %s/restore_in_progress\n' "$work" "$work" \
+    >"$work/server.ini"
+  printf '#!/bin/sh\nexec %q --config %q\n' "$bin/xroad-sync-server" "$work/server.ini" >"$work/serve"
+  chmod 700 "$work/serve"
+  "$bin/xroad-sync" authorize --server "$work/serve" "$work/id.pub" >"$work/authorized_keys"
+  cat "$work/rsync_id.pub" >>"$work/authorized_keys"
+  chmod 600 "$work/authorized_keys" "$work/server.ini"
   port=$(free_port)
   cat >"$work/sshd_config" <<CONFIG
 ListenAddress 127.0.0.1:$port
@@ -52,9 +64,12 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 SetEnv SHLVL=1
 CONFIG
+}
+
+start_primary() {
   # sshd wants its own empty directory when it is root's.
   [ "$(id -u)" -ne 0 ] || mkdir -p /run/sshd
-  /usr/sbin/sshd -D -e -f "$work/sshd_config" 2>"$work/sshd.log" &
+  /usr/sbin/sshd -D -e -f "$work/sshd_config" 2>>"$work/sshd.log" &
   sshd_pid=$!
   local deadline=$((SECONDS + 10))
   until (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
@@ -64,9 +79,52 @@ CONFIG
   done
 }
 
-primary="$(id -un)@127.0.0.1"
-shell_for() { printf 'ssh -p %s -i %s -o UserKnownHostsFile=%s' "$port" "$work/$1" "$work/known_hosts"; }
-probe() { "$bin/xroad-sync" probe -e "$(shell_for "${key:-id}")" "$@" "$primary"; }
+stop_primary() {
+  [ -n "$sshd_pid" ] || return 0
+  kill "$sshd_pid" 2>/dev/null || true
+  wait "$sshd_pid" 2>/dev/null || true
+  sshd_pid=
+}
+
+# ---- the secondaries
+
+set_up_secondary() {
+  tree secondary "$work/$1"
+  mkdir "$work/$1.state"
+  cat >"$work/$1.ini" <<CONFIG
+[primary]
+host = 127.0.0.1
+port = $port
+user = $(id -un)
+path = $work/primary
+identity = $work/id
+known-hosts = $work/known_hosts
+
+[sync]
+destination = $work/$1
+
+[pause]
+flag = $work/$1.state/sync-disabled
+state = $work/$1.state/paused
+
+[status]
+file = $work/$1.state/status.json
+
+[log]
+file = $work/$1.state/sync.log
+journal = no
+
+[limits]
+retries = 0
+
+[wake]
+hooks = $work/$1.state/hooks.d
+CONFIG
+  chmod 600 "$work/$1.ini"
+}
+
+# xroad-sync as the secondary's own service would run it: secondary NAME ARGUMENT...
+secondary() { "$bin/xroad-sync" --config "$work/$1.ini" "${@:2}"; }
 
 # The command must fail with this code and these words.
 refused() {
@@ -75,42 +133,194 @@ refused() {
   said=$("$@" 2>&1) || status=$?
   printf '%s\n' "$said"
   [ "$status" -eq "$code" ] || fail "exit code $status where $code was due"
-  grep -q "$words" <<<"$said" || fail "no word of \"$words\""
+  grep -qi "$words" <<<"$said" || fail "no word of \"$words\""
 }
 
-step "A primary: sshd on loopback with a key that can run nothing but xroad-sync-server"
+# The secondary has the primary's tree, but for what must never travel; that is its own, or not there at all.
+same() {
+  local differs
+  differs=$(diff -r --brief -x db.properties -x node.ini -x xroad.properties -x globalconf -x postgresql -x gpghome \
+    -x .xroad-sync -x '*.tmp' "$work/primary" "$work/$1") || fail "$1 differs: $differs"
+  grep -q slave "$work/$1/conf.d/node.ini" || fail "$1 has lost its own node.ini"
+  local never
+  for never in globalconf postgresql gpghome xroad.properties; do
+    [ ! -e "$work/$1/$never" ] || fail "$never has left the primary"
+  done
+}
+
+# The beginning of a long text, and how much more there is.
+beginning() {
+  head -n "$1" <<<"$2"
+  local more=$(($(wc -l <<<"$2") - $1))
+  [ "$more" -le 0 ] || echo "... and $more lines more"
+}
+
+inode() { stat -c %i "$1"; }
+
+# ---- the story
+
+step "A primary: an X-Road tree with real keys, and an sshd whose key can run nothing but xroad-sync-server"
+tree make "$work/primary"
+set_up_primary
 start_primary
 echo "listening on 127.0.0.1:$port"
+: >"$work/known_hosts"
+set_up_secondary one
+set_up_secondary two
 
 step "Its host key is not known yet: refused, and nothing is written"
-: >"$work/known_hosts"
-refused 41 'unknown' probe
+refused 41 'unknown' secondary one
 [ ! -s "$work/known_hosts" ] || fail "known_hosts was written"
+[ ! -e "$work/one/signer" ] || fail "something was copied"
 
 step "An administrator vouches for it, by the fingerprint that the host itself gives"
 fingerprint=$(ssh-keygen -lf "$work/host_key.pub" | cut -d' ' -f2)
 "$bin/xroad-sync" trust --known-hosts "$work/known_hosts" --fingerprint "$fingerprint" "127.0.0.1:$port"
 
-step "A login, a hello, and a megabyte there and back"
-probe
-
-step "The same login beside OpenSSH's"
-probe --bytes 0 >"$work/probe.out"
-login=$(sed -n 's/^login .* \([0-9.]*\) ms.*/\1/p' "$work/probe.out")
-began=$(now_ms)
-$(shell_for id) -F none -o BatchMode=yes -o StrictHostKeyChecking=yes -p "$port" "$primary" true \
-  </dev/null >/dev/null 2>&1 || true
-echo "xroad-sync logged in and started the remote program in $login ms; ssh needed $(($(now_ms) - began)) ms for all of its run"
-
-step "The guide's own remote shell works too, and any other program that speaks like ssh"
-"$bin/xroad-sync" probe --bytes 65536 -e "$(shell_for id) -F none -o ConnectTimeout=5 " "$primary"
-
 step "A key that the primary does not know is refused"
-key=stranger refused 42 'refused' probe
+refused 42 'refused' secondary one --identity "$work/stranger"
 
-step "Done. Next:"
+step "The first sync of secondary one, from its configuration, each change in a line"
+said=$(secondary one -i)
+beginning 12 "$said"
+grep -q '^>f+++++++++ signer/keyconf.xml$' <<<"$said" || fail "keyconf.xml was not told"
+same one
+tree check "$work/one"
+
+step "Secondary two, by the cluster guide's own command line with rsync replaced by xroad-sync"
+guide=(-aqz --timeout=10 --delete-delay --exclude db.properties --exclude "/conf.d/node.ini" --exclude "*.tmp"
+  --exclude "/postgresql" --exclude "/globalconf" --exclude "/gpghome" --delay-updates)
+account="$(id -un)@127.0.0.1"
+shell_for() { printf 'ssh -o ConnectTimeout=5 -p %s -i %s -o UserKnownHostsFile=%s ' "$port" "$work/$1" "$work/known_hosts"; }
+secondary two -e "$(shell_for id)" "${guide[@]}" --log-file="$work/two.state/sync.log" \
+  "$account:$work/primary/" "$work/two/"
+same two
+tail -n 3 "$work/two.state/sync.log"
+grep -q '>f+++++++++ signer/keyconf.xml' "$work/two.state/sync.log" || fail "the log does not tell it"
+
+step "A new key on the primary: its file and keyconf.xml arrive together"
+key=$(tree add-key "$work/primary")
+said=$(secondary one -i)
+echo "$said"
+grep -q "^>f+++++++++ signer/softtoken/$key.p12\$" <<<"$said" || fail "the new key was not told"
+grep -q '^>f.*signer/keyconf.xml$' <<<"$said" || fail "keyconf.xml was not told"
+same one
+tree check "$work/one"
+
+step "The primary saves an unchanged keyconf.xml, as it does every minute: nothing happens here"
+tree save "$work/primary"
+touch -d '+1 minute' "$work/primary/signer/keyconf.xml"
+was=$(inode "$work/one/signer/keyconf.xml")
+started=$(now_ms)
+said=$(secondary one -i)
+ours=$(($(now_ms) - started))
+! grep -E '^([<>ch.][fdL]|\*deleting)' <<<"$said" || fail "something was changed"
+[ "$(inode "$work/one/signer/keyconf.xml")" = "$was" ] || fail "keyconf.xml was replaced"
+if command -v rsync >/dev/null; then
+  mkdir "$work/by_rsync"
+  by_rsync=(rsync -e "$(shell_for rsync_id) -F none -o BatchMode=yes" "${guide[@]}" --exclude /xroad.properties
+    "$account:$work/primary/" "$work/by_rsync/")
+  "${by_rsync[@]}"
+  touch -d '+2 minutes' "$work/primary/signer/keyconf.xml"
+  was=$(inode "$work/by_rsync/signer/keyconf.xml")
+  started=$(now_ms)
+  "${by_rsync[@]}"
+  theirs=$(($(now_ms) - started))
+  replaced="left alone"
+  [ "$(inode "$work/by_rsync/signer/keyconf.xml")" = "$was" ] || replaced="replaced, which wakes the signer"
+  echo "xroad-sync: $ours ms, keyconf.xml left alone; rsync over the same sshd: $theirs ms, keyconf.xml $replaced"
+else
+  echo "xroad-sync: $ours ms, keyconf.xml left alone (rsync is not installed: nothing to compare with)"
+fi
+
+step "Paused for an upgrade: a key that is new on the primary stays away, and that is no failure"
+secondary one pause --reason "upgrade to 7.8"
+[ -e "$work/one.state/sync-disabled" ] || fail "there is no flag"
+key=$(tree add-key "$work/primary")
+said=$(secondary one 2>&1)
+echo "$said"
+grep -qi paused <<<"$said" || fail "it does not say that it is paused"
+[ ! -e "$work/one/signer/softtoken/$key.p12" ] || fail "the key has arrived"
+secondary one status | grep -i 'paused' || fail "the status does not say so"
+
+step "Forced in spite of that, then resumed"
+secondary one pull --ignore-pause
+[ -e "$work/one/signer/softtoken/$key.p12" ] || fail "the key has not arrived"
+same one
+secondary one resume
+[ ! -e "$work/one.state/sync-disabled" ] || fail "the flag is still there"
+
+# Files of the primary that say which attempt this is; a commit of all of them takes long enough to be hit.
+many=1000
+journal=$work/one/.xroad-sync/journal
+site=conf.d/site
+change_site() {
+  mkdir -p "$work/primary/$site"
+  local at
+  for ((at = 0; at < many; at++)); do echo "attempt=$1" >"$work/primary/$site/$at.ini"; done
+}
+new_files() { grep -rlx "attempt=$attempt" "$work/one/$site" 2>/dev/null | wc -l; }
+# Kills it as soon as its journal is there. Succeeds when the commit was under way and not over.
+kill_in_commit() {
+  secondary one >"$work/killed.out" 2>&1 &
+  local pid=$!
+  while [ ! -e "$journal" ] && kill -0 "$pid" 2>/dev/null; do :; done
+  kill -9 "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+  [ -e "$journal" ] && [ "$(new_files)" -lt $many ]
+}
+
+step "kill -9 in the middle of a commit of $many files"
+attempt=1
+change_site $attempt
+until kill_in_commit; do
+  [ "$attempt" -lt 20 ] || fail "the commit was over before the kill, $attempt times"
+  secondary one
+  attempt=$((attempt + 1))
+  change_site $attempt
+done
+echo "killed (attempt $attempt): $(new_files) of $many files are new, and the journal knows the rest"
+
+step "The primary is switched off; the next start completes that commit all the same, then finds nobody to ask"
+stop_primary
+status=0
+secondary one || status=$?
+[ "$status" -ne 0 ] || fail "a primary that is off was not noticed"
+[ "$(new_files)" -eq $many ] || fail "only $(new_files) of $many files are new"
+[ ! -e "$journal" ] || fail "the journal is still there"
+echo "exit code $status; $many of $many files are new"
+same one
+start_primary
+secondary one
+same one
+
+step "A wrong setting arrives, and is rolled back"
+echo "mistake=yes" >>"$work/primary/conf.d/local.ini"
+secondary one -i
+grep -q mistake "$work/one/conf.d/local.ini" || fail "the setting has not arrived"
+secondary one generations
+secondary one rollback
+! grep -q mistake "$work/one/conf.d/local.ini" || fail "the setting is still there"
+tree check "$work/one"
+
+step "Put right on the primary; both secondaries sync at the same time"
+sed -i '/^mistake=/d' "$work/primary/conf.d/local.ini"
+secondary one & first=$!
+secondary two & second=$!
+wait "$first" || fail "secondary one failed"
+wait "$second" || fail "secondary two failed"
+same one
+same two
+echo "one and two are what the primary is"
+
+step "What the status says"
+secondary one status
+secondary one status --check
+secondary one status --json | python3 -m json.tool >/dev/null || fail "the status is not JSON"
+
+step "Done in $((SECONDS - began)) s. Next:"
 cat <<TEXT
   $here/check                 every test
-  $bin/xroad-sync --help      what it can do today
-  $here/README.md             how it works, and what comes next
+  $bin/xroad-sync --help      what it can do
+  $here/README.md             how it works, and how to set it up
 TEXT

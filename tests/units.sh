@@ -68,6 +68,14 @@ rm "$root/usr/lib/tmpfiles.d/xroad-sync.conf"
 systemd-tmpfiles --clean --root="$root" 2>&1
 [ ! -e "$root/var/tmp/xroad/sync-disabled" ] || fail "the flag survives without us: this test shows nothing"
 
+# A catalogue that journalctl could not read would only show when somebody asks it.
+if command -v journalctl >/dev/null && [ "$(id -u)" -eq 0 ]; then
+  mkdir -p "$root/usr/lib/systemd/catalog" "$root/var/lib/systemd/catalog"
+  cp "$source_dir/xroad-sync.catalog" "$root/usr/lib/systemd/catalog"
+  journalctl --update-catalog --root="$root" 2>&1
+  [ -s "$root/var/lib/systemd/catalog/database" ] || fail "journalctl made nothing of the catalogue"
+fi
+
 if command -v logrotate >/dev/null; then
   sed "s,^/var/log/xroad/,$work/,; s/su xroad xroad/su $(id -un) $(id -gn)/" "$source_dir/xroad-sync.logrotate" >"$work/rotate"
   chmod 644 "$work/rotate"

@@ -14,6 +14,7 @@ import contextlib
 import os
 import random
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -64,6 +65,9 @@ class Contest:
         values["ssh"] = f"ssh -p {PORTS[OURS]} -i {work}/id_forced -o UserKnownHostsFile={work}/known_hosts"
         shell = (f"ssh -F none -o BatchMode=yes -o UserKnownHostsFile={work}/known_hosts -i {work}/id -p {PORTS[RSYNC]} "
                  "-o ConnectTimeout=5 ")
+        for words in (shlex.split(options.ours), shlex.split(server)):
+            if shutil.which(program := words[0].format(**values)) is None:
+                sys.exit(f"pull.py: no program {program}: build it first")
         self.commands = {
             OURS: [word.format(**values) for word in shlex.split(options.ours)],
             RSYNC: guide.rsync(shell, f"{work}/rsync.log", f"{ACCOUNT}:{self.source}/", self.copies[RSYNC] + "/"),
