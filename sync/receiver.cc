@@ -165,7 +165,7 @@ class Receiver::Session {
     hello.filters = request_.filters.to_wire();
     const bool proves = request_.options.compare != Compare::Always && !state_.policy.adapts();
     if (proves) hello.generation = generation(local_, request_.options);
-    if (!state_.policy.maps_owners() && fits_in_hello(local_)) hello.index = local_;
+    if (!state_.policy.needs_own_entries() && fits_in_hello(local_)) hello.index = local_;
     return hello;
   }
 
