@@ -220,7 +220,11 @@ TEST_CASE("transfer: random mixes of rules come out as rsync's do", "[sync]") {
     const std::string said = rsync(mix, source, theirs);
     INFO("XS_SEED=" << first_seed + round << " XS_ROUNDS=1 " << text_of(mix) << "\n" << said);
     pull(source, ours.path(), mix.request);
-    expect_same(picture(source), before, picture(ours), picture(theirs));
+    // Under --ignore-existing rsync leaves a file where the source has a directory, tries to go
+    // below it all the same, and gives up its deletions; we leave what is below alone.
+    if (said.find("Not a directory (20)") == std::string::npos) {
+      expect_same(picture(source), before, picture(ours), picture(theirs));
+    }
     if (mix.request.options.compare != Compare::Always) {
       CHECK_FALSE(pull(source, ours.path(), mix.request).changed);
     }
