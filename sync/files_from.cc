@@ -66,6 +66,11 @@ void FilesFrom::add(std::string_view name, bool recursive) {
     const std::size_t slash = rest.find('/');
     const std::string_view part = rest.substr(0, slash);
     rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
+    if (part == "." && !path.empty() && !rest.empty()) {
+      throw Error(Fault::Selection, "the list of files has " + quote(name) +
+                                        ": \"/./\", by which rsync puts files into other "
+                                        "directories, is not possible here");
+    }
     if (part.empty() || part == ".") continue;
     if (!valid_name(part)) {
       throw Error(Fault::Selection,

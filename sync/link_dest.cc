@@ -85,33 +85,40 @@ bool stays_out(const Error& error) {
 
 }  // namespace
 
-LinkDest::LinkDest(const std::vector<std::string>& dirs, const std::string& destination) {
+LinkDest::LinkDest(const std::vector<std::string>& dirs, const std::string& destination)
+    : dirs_(dirs), destination_(destination) {
   if (dirs.size() > kMost) {
     throw Error(Fault::Usage, "--link-dest: at most " + std::to_string(kMost) +
                                   " directories are possible, " + std::to_string(dirs.size()) +
                                   " are named");
   }
-  for (const std::string& dir : dirs) {
+}
+
+std::vector<Dir> LinkDest::open() const {
+  std::vector<Dir> open;
+  for (const std::string& dir : dirs_) {
     try {
-      dirs_.push_back(Dir::open_root(dir.starts_with('/') ? dir : destination + "/" + dir));
+      open.push_back(Dir::open_root(dir.starts_with('/') ? dir : destination_ + "/" + dir));
     } catch (const Error& error) {
       if (error.code() != ENOENT) throw;
       spdlog::warn("--link-dest={}: is not there; nothing is linked to it", quote(dir));
     }
   }
+  return open;
 }
 
 std::vector<LinkDest::Found> LinkDest::stage(Staging& staging, const Plan& plan,
                                              const Entries& target, const Options& options,
                                              const TransferPolicy& policy) const {
   std::vector<Found> found;
-  if (dirs_.empty()) return found;
+  if (dirs_.empty() || plan.contents.empty()) return found;
+  const std::vector<Dir> dirs = open();
   Finder finder(target, options, policy);
   for (const StagedContent& content : plan.contents) {
     const Entry& wanted = target.list.at(content.entry);
     if (content.basis) continue;
     const SplitPath parts = split_path(wanted.path);
-    for (const Dir& root : dirs_) {
+    for (const Dir& root : dirs) {
       try {
         const Dir dir = root.walk(parts.parent);
         if (!finder.is_same(dir, parts.name, wanted)) continue;

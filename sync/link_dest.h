@@ -22,19 +22,23 @@ class LinkDest {
  public:
   static constexpr std::size_t kMost = 20;  // directories, as in rsync
 
-  // Relative ones are below the destination. Usage: too many; Selection: no directory.
+  // Relative ones start at the destination. Usage: too many.
   LinkDest(const std::vector<std::string>& dirs, const std::string& destination);
 
   struct Found {
     std::string path;
     Staged staged;
   };
-  // What could be staged as a link, of all files that the plan makes.
+  // What could be staged as a link, of all files that the plan makes. Selection: a name that is no
+  // directory.
   std::vector<Found> stage(Staging& staging, const Plan& plan, const Entries& target,
                            const Options& options, const TransferPolicy& policy) const;
 
  private:
-  std::vector<Dir> dirs_;
+  std::vector<Dir> open() const;
+
+  std::vector<std::string> dirs_;
+  std::string destination_;
 };
 
 }  // namespace xs

@@ -57,6 +57,7 @@ class ModeSpec::Parser {
     const std::uint32_t who = people();
     made.sign = sign();
     rights(made, who);
+    if (made.sign != Sign::Set) made.clears = 0;
     return made;
   }
 
@@ -77,8 +78,8 @@ class ModeSpec::Parser {
       switch (now()) {
         case 'u': who |= 04100; break;
         case 'g': who |= 02010; break;
-        case 'o': who |= 00001; break;
-        case 'a': who |= 06111; break;
+        case 'o': who |= 01001; break;
+        case 'a': who |= 07111; break;
         default: return who;
       }
     }
@@ -98,9 +99,11 @@ class ModeSpec::Parser {
     const std::uint32_t spread = everybody ? kAnyExecute : who & kAnyExecute;
     // Without u, g, o or a the umask's bits are left alone by what comes, and not by what goes.
     const std::uint32_t allowed = everybody ? kAll & ~mask_ : kAll;
-    if (made.sign == Sign::Set) made.clears = everybody ? 06777 : spread * 7 | (who & 06000);
+    // A copy takes away what stands in for an x besides it; "u=rw" leaves setuid as it is.
+    made.clears = spread * 7;
     if (now() == 'u' || now() == 'g' || now() == 'o') {
       made.copies = now();
+      made.clears |= everybody ? 07000 : who & 07000;
       made.bits = spread * 7 & allowed;
       if (++at_; now() != ',') fail("only one of u, g and o can be copied, and nothing beside it");
       return;
@@ -117,6 +120,7 @@ class ModeSpec::Parser {
         default: fail("expected r, w, x, X, s or t");
       }
     }
+    if (made.bits != 0) made.clears |= who & 06000;
     made.bits |= spread * each & allowed;
   }
 

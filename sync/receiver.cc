@@ -7,17 +7,14 @@
 
 #include "base/text.h"
 #include "protocol/entries.h"
-#include "sync/backup.h"
 #include "sync/entries_builder.h"
 #include "sync/fetch.h"
-#include "sync/files_from.h"
 #include "sync/filter_walk.h"
 #include "sync/hash.h"
-#include "sync/link_dest.h"
 #include "sync/local_tree.h"
 #include "sync/lock.h"
 #include "sync/real_disk.h"
-#include "sync/transfer_policy.h"
+#include "sync/takeover.h"
 
 namespace xs {
 namespace {
@@ -56,61 +53,23 @@ std::vector<Problem> wishes_inside(const std::vector<std::string>& mounts, const
   return found;
 }
 
-// What a peer may ask us to make, beyond what the codec has checked.
-void check_wishes(const Entries& target, const PullRequest& request, const TransferPolicy& policy) {
-  check_count(target.list.size(), request);
-  constexpr unsigned kSetIds = 06000;
-  for (const Entry& entry : target.list) {
-    if (entry.type == EntryType::File && (policy.mode(entry) & kSetIds) != 0) {
-      throw Error(
-          Fault::Refused,
-          quote(entry.path) + " is setuid or setgid at the source: such files are not taken");
-    }
-  }
-}
-
-void check_deletions(const Plan& plan, const TransferRules& rules) {
-  if (!rules.max_delete || plan.deletes <= *rules.max_delete) return;
-  throw Error(Fault::Refused, std::to_string(plan.deletes) + " names would be deleted, and " +
-                                  std::to_string(*rules.max_delete) +
-                                  " may be (--max-delete): nothing was changed");
-}
-
 Dir open_destination(const PullRequest& request) {
   make_destination(request.destination,
                    request.preview ? MakeDestination::Never : request.make_destination);
   return Dir::open_root(request.destination);
 }
 
-// What the rules of the transfer say about the run as a whole, before anything is looked at.
-PullRequest under_its_rules(PullRequest request) {
-  request.options = options_under(request.transfer, request.options);
-  return request;
-}
-
-std::optional<FilesFrom> files_of(const TransferRules& rules) {
-  if (!rules.files) return std::nullopt;
-  return FilesFrom(*rules.files, rules.files_recursive);
-}
-
 }  // namespace
 
 struct Receiver::State {
   State(PullRequest wanted, Clock& clock_in)
-      : request(under_its_rules(std::move(wanted))),
-        policy(request.transfer, request.options, current_umask()),
-        backup(backup_rules(request.transfer, request.destination)),
-        files(files_of(request.transfer)),
-        own_filters(request.filters),
+      : request(std::move(wanted)),
+        takeover(request.transfer, request.destination, request.options, request.filters),
         clock(clock_in),
         root(open_destination(request)),
-        link_dest(request.transfer.link_dest, request.destination),
         lock(Lock::take(root)),
         disk(root),
         recovery(recover(disk, clock, recovery_rules(request))) {
-    if (files) request.options.scan = request.options.scan | Flags<Scan>{Scan::Recursive};
-    request.filters = with_backups(files ? files->behind(own_filters) : own_filters, backup,
-                                   request.options.scan.has(Scan::DeleteExcluded));
     Options options = request.options;
     if (request.choose_compare) options.compare = Compare::Quick;
     local = scan_destination(root, request.destination, options, request.filters);
@@ -122,13 +81,9 @@ struct Receiver::State {
   }
 
   PullRequest request;
-  const TransferPolicy policy;
-  const BackupRules backup;
-  const std::optional<FilesFrom> files;
-  const FilterList own_filters;  // without those of the list and of the backups
+  const Takeover takeover;
   Clock& clock;
   Dir root;
-  const LinkDest link_dest;
   Lock lock;
   RealDisk disk;
   Recovery recovery;
@@ -178,9 +133,10 @@ class Receiver::Session {
     hello.root = request_.root;
     hello.options = request_.options;
     hello.filters = request_.filters.to_wire();
-    const bool proves = request_.options.compare != Compare::Always && !state_.policy.adapts();
-    if (proves) hello.generation = generation(local_, request_.options);
-    if (!state_.policy.maps_owners() && fits_in_hello(local_)) hello.index = local_;
+    const Takeover& takeover = state_.takeover;
+    if (takeover.equal_is_done(request_.options))
+      hello.generation = generation(local_, request_.options);
+    if (!takeover.policy().needs_own_entries() && fits_in_hello(local_)) hello.index = local_;
     return hello;
   }
 
@@ -265,12 +221,13 @@ class Receiver::Session {
     for (;;) {
       // The plan may grow with what changed, so a place is found for all of it anew; the staging
       // stays.
-      const Backups backups = plan_backups(plan, local_, target_, state_.backup);
+      const Backups backups = state_.takeover.backups(plan, local_, target_);
       if (!staging) staging.emplace(state_.disk, areas_of(plan, backups), request_.run_id);
       if (!fetch) fetch.emplace(channel_, *staging, state_.root);
       for (const std::string& path : std::exchange(sent_, {})) fetch->count_sent(path);
       check_space(state_.disk, staging->areas(), plan, target_);
-      FinalAttributes attributes(state_.disk, target_, request_.options, 0022, &state_.policy);
+      FinalAttributes attributes(state_.disk, target_, request_.options, 0022,
+                                 &state_.takeover.policy());
       stage_links(plan, *staging, *fetch);
       fetch->stage(plan, target_, attributes);
       if (!batch.complete) channel_.send(Enough{fetch->wanted()});
@@ -290,24 +247,10 @@ class Receiver::Session {
   }
 
   void stage_links(const Plan& plan, Staging& staging, Fetch& fetch) {
-    for (const auto& [path, staged] :
-         state_.link_dest.stage(staging, plan, target_, request_.options, state_.policy)) {
+    for (const auto& [path, staged] : state_.takeover.link_dest().stage(
+             staging, plan, target_, request_.options, state_.takeover.policy())) {
       fetch.forget(path);
       fetch.adopt(path, staged);
-    }
-  }
-
-  // What the list of files names and the source does not have.
-  void find_missing() {
-    if (!state_.files) return;
-    FilterWalk walk(state_.own_filters, {request_.destination, false, true, false});
-    for (const std::string& path : state_.files->paths()) {
-      const auto at = std::lower_bound(
-          target_.list.begin(), target_.list.end(), path,
-          [](const Entry& entry, const std::string& to) { return path_less(entry.path, to); });
-      const bool there = at != target_.list.end() && at->path == path;
-      if (there || walk.hidden_with_parents(path, false)) continue;
-      add_problems({{path, "is in the list of files, and not at the source"}});
     }
   }
 
@@ -320,8 +263,9 @@ class Receiver::Session {
   }
 
   Plan make() {
-    check_wishes(target_, request_, state_.policy);
-    find_missing();
+    check_count(target_.list.size(), request_);
+    state_.takeover.check(target_);
+    add_problems(state_.takeover.missing(target_));
     if (only_root(target_) && !only_root(local_) && request_.remove && !request_.allow_empty) {
       throw Error(
           Fault::Refused,
@@ -331,10 +275,6 @@ class Receiver::Session {
     rules.options = request_.options;
     rules.remove = request_.remove;
     rules.index_files = request_.index_files;
-    rules.policy = &state_.policy;
-    if (state_.backup.wanted && state_.backup.dir.empty()) {
-      rules.backup_suffix = state_.backup.suffix;
-    }
     const LocalTree& tree = state_.local;
     rules.untouchable = tree.scan.mounts;
     add_problems(wishes_inside(tree.scan.mounts, target_));
@@ -344,10 +284,10 @@ class Receiver::Session {
     };
     rules.untouchable.insert(rules.untouchable.end(), tree.excluded.begin(), tree.excluded.end());
     rules.untouchable.insert(rules.untouchable.end(), fenced_.begin(), fenced_.end());
-    if (!state_.backup.dir.empty()) rules.untouchable.push_back(state_.backup.dir);
+    state_.takeover.add_to(rules);
     for (const Problem& problem : result_.problems) rules.untouchable.push_back(problem.path);
     Plan plan = make_plan(local_, target_, rules);
-    check_deletions(plan, request_.transfer);
+    state_.takeover.check(plan);
     if (request_.approve) request_.approve(plan, local_, target_, result_.problems);
     return plan;
   }

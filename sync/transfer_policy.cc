@@ -75,7 +75,7 @@ bool TransferPolicy::leaves(const Entry& entry, const Entry& file, const Entry* 
   if (!is_regular(entry.type)) return false;
   if (out_of_size(file.size)) return true;
   return rules_.update && ours != nullptr && is_regular(ours->type) &&
-         is_newer(ours->mtime_ns, file.mtime_ns);
+         is_up_to_date(ours->mtime_ns, file.mtime_ns);
 }
 
 bool TransferPolicy::out_of_size(std::uint64_t size) const {
@@ -90,8 +90,10 @@ bool TransferPolicy::same_time(std::int64_t a_ns, std::int64_t b_ns) const {
   return (apart < 0 ? -apart : apart) <= rules_.modify_window_ns / kSecond;
 }
 
-bool TransferPolicy::is_newer(std::int64_t a_ns, std::int64_t b_ns) const {
-  return a_ns > b_ns && !same_time(a_ns, b_ns);
+// With a window also what may be as old.
+bool TransferPolicy::is_up_to_date(std::int64_t ours_ns, std::int64_t theirs_ns) const {
+  if (rules_.modify_window_ns <= 0) return ours_ns > theirs_ns;
+  return whole_seconds(theirs_ns) - whole_seconds(ours_ns) < rules_.modify_window_ns / kSecond;
 }
 
 Options options_under(const TransferRules& rules, Options options) {
@@ -104,18 +106,18 @@ bool is_unsafe_link(std::string_view path, std::string_view target) {
   if (target.empty() || target.front() == '/') return true;
   long depth = 0;
   for (const char c : path) depth += c == '/' ? 1 : 0;
-  bool went_down = false;
+  if (target.ends_with("/..")) return true;
+  bool only_up = true;
   while (!target.empty()) {
     const std::size_t slash = target.find('/');
     const std::string_view part = target.substr(0, slash);
     target = slash == std::string_view::npos ? std::string_view() : target.substr(slash + 1);
-    if (part.empty() || part == ".") continue;
-    if (part != "..") {
-      went_down = true;
-      ++depth;
-    } else if (went_down || --depth < 0) {
-      return true;
+    if (part == "..") {
+      if (!only_up || --depth < 0) return true;
+      continue;
     }
+    only_up = false;
+    if (!part.empty() && part != ".") ++depth;
   }
   return false;
 }

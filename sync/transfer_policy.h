@@ -25,8 +25,9 @@ class TransferPolicy {
   // Whether entries are taken over as something else than they are: equal trees are then no proof
   // that there is nothing to do.
   bool adapts() const { return !modes_.empty() || maps_owners(); }
-  // Then the source's own numbers count, which entries of ours do not have.
-  bool maps_owners() const { return !users_.empty() || !groups_.empty(); }
+  // Whether the source's own numbers and times count, which an entry of ours does not have although
+  // it is equal.
+  bool needs_own_entries() const { return maps_owners() || rules_.update; }
 
   std::uint32_t mode(const Entry& entry) const;
   // What the tables of owners are here.
@@ -42,8 +43,9 @@ class TransferPolicy {
   bool forces() const { return rules_.force; }
 
  private:
+  bool maps_owners() const { return !users_.empty() || !groups_.empty(); }
   bool out_of_size(std::uint64_t size) const;
-  bool is_newer(std::int64_t a_ns, std::int64_t b_ns) const;
+  bool is_up_to_date(std::int64_t ours_ns, std::int64_t theirs_ns) const;
 
   TransferRules rules_;
   bool numeric_ = false;
@@ -56,7 +58,7 @@ class TransferPolicy {
 Options options_under(const TransferRules& rules, Options options);
 
 // Whether a symbolic link at `path` may lead out of the tree: its target is empty or absolute,
-// climbs above the top, or goes up again after it went down.
+// climbs above the top, or goes up anywhere but at its beginning.
 bool is_unsafe_link(std::string_view path, std::string_view target);
 
 // The umask of the process.
