@@ -51,7 +51,7 @@ std::string contents_diff(const Preview& preview, const Change& change, const st
   const bool existed = is_file_now(preview, change.path);
   const std::string before = existed ? read_up_to(preview.disk, change.path) : "";
   const std::string after = staged != nullptr ? read_up_to(preview.disk, *staged) : "";
-  return masked_diff(change.path, before, existed, after, staged != nullptr).text;
+  return masked_diff(change.path, before, existed, after, staged != nullptr);
 }
 
 void show(const Preview& preview, const ItemStyle& style) {

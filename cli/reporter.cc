@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -60,6 +61,13 @@ std::optional<ItemFormat> output_format(const Config& config, const ItemStyle& s
   return std::nullopt;
 }
 
+// A token that comes with a node's first sync has nobody logged in yet.
+bool is_update(const std::vector<Change>& changes) {
+  return std::none_of(changes.begin(), changes.end(), [](const Change& change) {
+    return change.path.ends_with("/.softtoken.p12") && change.created;
+  });
+}
+
 StatusRun run_of(Duration elapsed, const RunStats& stats, std::size_t problems) {
   StatusRun run;
   run.at = std::time(nullptr);
@@ -96,7 +104,6 @@ Reporter::Reporter(const Config& config, std::uint64_t run_id, std::string sourc
 ItemContext Reporter::context() const {
   ItemContext context;
   context.host = config_.primary.host;
-  context.destination = config_.destination;
   return context;
 }
 
@@ -158,7 +165,8 @@ std::optional<Error> Reporter::verdict(const Outcome& outcome, const HookReport&
 
 void Reporter::done(const Outcome& outcome, const HookReport& hooks,
                     const std::vector<std::string>& failures) {
-  const std::string token = token_notice(outcome.result.changes);
+  const std::string token =
+      config_.preset->roles ? token_notice(outcome.result.changes) : std::string();
   if (!token.empty()) notice(JournalEvent::PinChanged, "pin-changed", token);
   const std::optional<Error> error = verdict(outcome, hooks, failures);
   if (error) exit_ = xs::exit_code(error->fault());
@@ -177,7 +185,7 @@ void Reporter::done(const Outcome& outcome, const HookReport& hooks,
       const std::optional<StatusRun> last = before.last_success;
       Status now = after_success(std::move(before), run, to_hex(outcome.result.generation),
                                  outcome.result.kept);
-      if (!token.empty()) now.pin_changed = run.at;
+      if (!token.empty() && is_update(outcome.result.changes)) now.pin_changed = run.at;
       if (error) {
         now = after_failure(std::move(now), run, *error);
         // Part of the source is missing here; after a hook that failed nothing is.
@@ -227,7 +235,9 @@ void Reporter::print(const Outcome&, const RunReport& report) {
   style.stats = config_.output.stats;
   style.human = static_cast<xs::Human>(config_.output.human);
   style.items = out_format_ ? &*out_format_ : nullptr;
-  to_stdout(output_of(report, style));
+  RunReport told = report;
+  if (config_.output.quiet) told.notices.clear();
+  to_stdout(output_of(std::move(told), style));
 }
 
 void Reporter::events_of(const Outcome& outcome, const HookReport& hooks) {
@@ -264,7 +274,7 @@ void Reporter::tell_journal(const Outcome& outcome, const HookReport& hooks) {
   for (const std::string& sentence : hooks.failures) {
     journal_->tell(JournalEvent::HookFailed, sentence);
   }
-  journal_->synced(outcome.stats, to_hex(outcome.result.generation));
+  journal_->synced(outcome.stats, to_hex(outcome.result.generation), outcome.result.changed);
 }
 
 void Reporter::remember(const std::function<Status(Status)>& change) {

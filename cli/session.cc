@@ -14,8 +14,8 @@
 #include "base/text.h"
 #include "cli/connect.h"
 #include "cli/use_config.h"
-#include "protocol/bwlimit.h"
 #include "protocol/channel.h"
+#include "protocol/throttled_stream.h"
 #include "sync/xroad/node.h"
 #include "sync/xroad/preset.h"
 #include "sync/xroad/wake_text.h"
@@ -113,8 +113,9 @@ Outcome Session::run() {
   const auto [receiver, scanned] = scanning.get();  // what fails here is nearer, and is told first
   recovered_ = receiver->recovery().completed;
   if (unreachable) throw *unreachable;
-  if (config_.bwlimit != 0) stream = limit_bandwidth(std::move(stream), config_.bwlimit, clock_);
-  outcome_.result = talk(*receiver, *stream);
+  std::optional<ThrottledStream> throttled;
+  if (config_.bwlimit != 0) throttled.emplace(*stream, clock_, config_.bwlimit);
+  outcome_.result = talk(*receiver, throttled ? static_cast<Stream&>(*throttled) : *stream);
   outcome_.stats.scanning = scanned;
   outcome_.stats.literal = outcome_.result.literal;
   outcome_.stats.sent = sent_;

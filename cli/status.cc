@@ -7,6 +7,7 @@
 #include "cli/pause.h"
 #include "cli/verbs.h"
 #include "sync/report/status.h"
+#include "sync/report/status_text.h"
 
 namespace xs::cli {
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/exit.h"
+#include "cli/interrupt.h"
 #include "cli/load_config.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
@@ -51,7 +52,7 @@ int run(int argc, char** argv) {
   install_logger(log);
   for (const Action& action : kActions) {
     if (action.verb != config.verb || action.run == nullptr) continue;
-    SteadyClock clock;
+    cli::InterruptibleClock clock;
     return action.run(config, clock);
   }
   throw Error(Fault::Unsupported,

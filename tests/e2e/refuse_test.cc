@@ -34,7 +34,7 @@ TEST_CASE("refuse: a wrong command line is 1, an option that we do not have is 4
   Cluster cluster;
   cluster.refused(1, "--no-such-option", {"--no-such-option"});
   cluster.refused(4, "--inplace", {"--inplace"});
-  cluster.refused(1, "exclude", {"--filter", "nonsense /x"});
+  cluster.refused(1, "nonsense", {"--filter", "nonsense /x"});
 }
 
 TEST_CASE("refuse: a wrong configuration is 1, with its file and line", "[e2e]") {
