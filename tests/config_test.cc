@@ -3,7 +3,7 @@
 
 #include "cli/load_config.h"
 #include "cli/options.h"
-#include "cli/preset.h"
+#include "sync/xroad/preset.h"
 #include "cli/show_config.h"
 #include "cli/use_config.h"
 #include "tests/support/catch.h"

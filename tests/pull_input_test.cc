@@ -93,7 +93,8 @@ TEST_CASE("input: a source that goes away during the session deletes nothing", "
   cluster.fill();
   cluster.pull();
   cluster.primary.file("new", std::string(100'000, 'n'));
-  cluster.request.approve = [&](const Plan&, const Entries&, const Entries&) {
+  cluster.request.approve = [&](const Plan&, const Entries&, const Entries&,
+                                const std::vector<Problem>&) {
     std::filesystem::remove_all(cluster.primary.path());
   };
   const Fault fault = cluster.failure().fault();

@@ -108,7 +108,8 @@ Ours pull(const TempTree& source, const TempTree& destination, bool dry = false)
   request.keep.count = 0;
   request.run_id = 1;
   request.preview = dry;
-  request.approve = [&](const Plan& plan, const Entries& local, const Entries& target) {
+  request.approve = [&](const Plan& plan, const Entries& local, const Entries& target,
+                        const std::vector<Problem>&) {
     ours.report.details = details_of(plan.changes, local, target);
     ours.target = target;
   };
