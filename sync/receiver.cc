@@ -2,7 +2,7 @@
 #include "sync/receiver.h"
 
 #include <algorithm>
-#include <map>
+#include <numeric>
 #include <variant>
 
 #include "base/text.h"
@@ -29,6 +29,13 @@ bool fits_in_hello(const Entries& index) {
   return bytes.size() <= limits::kIndex;
 }
 
+const Entry* find_entry(const Entries& entries, std::string_view path) {
+  const auto at = std::lower_bound(
+      entries.list.begin(), entries.list.end(), path,
+      [](const Entry& entry, std::string_view wanted) { return path_less(entry.path, wanted); });
+  return at != entries.list.end() && at->path == path ? &*at : nullptr;
+}
+
 bool only_root(const Entries& entries) { return entries.list.size() <= 1; }
 
 void check_count(std::size_t entries, const PullRequest& request) {
@@ -38,16 +45,34 @@ void check_count(std::size_t entries, const PullRequest& request) {
 }
 
 // What a peer may ask us to make, beyond what the codec has checked.
-void check_wishes(const Entries& target, const PullRequest& request) {
-  check_count(target.list.size(), request);
+void check_wish(const Entry& entry) {
   constexpr unsigned kSetIds = 06000;
-  for (const Entry& entry : target.list) {
-    if (entry.type == EntryType::File && (entry.mode & kSetIds) != 0) {
-      throw Error(
-          Fault::Refused,
-          quote(entry.path) + " is setuid or setgid at the source: such files are not taken");
+  if (entry.type == EntryType::File && (entry.mode & kSetIds) != 0) {
+    throw Error(Fault::Refused,
+                quote(entry.path) + " is setuid or setgid at the source: such files are not taken");
+  }
+}
+
+// Which numbers the server has for the entries of `merged`, that was made of these two: `news` have
+// ascending ones from `first`.
+std::vector<std::uint32_t> merge_numbers(const Entries& merged, const Entries& base,
+                                         const std::vector<std::uint32_t>& of_base,
+                                         const Entries& news, std::uint32_t first) {
+  std::vector<std::uint32_t> numbers(merged.list.size(), Fetch::kNoNumber);
+  std::size_t old = 0;
+  std::size_t fresh = 0;
+  for (std::size_t at = 0; at < numbers.size(); ++at) {
+    const std::string& path = merged.list[at].path;
+    while (old < of_base.size() && path_less(base.list[old].path, path)) ++old;
+    const bool is_new = fresh < news.list.size() && news.list[fresh].path == path;
+    const bool is_old = old < of_base.size() && base.list[old].path == path;
+    if (is_new) {
+      numbers[at] = first + static_cast<std::uint32_t>(fresh++);
+    } else if (is_old) {
+      numbers[at] = of_base[old];
     }
   }
+  return numbers;
 }
 
 }  // namespace
@@ -98,12 +123,17 @@ class Receiver::Session {
     if (const auto* same = std::get_if<Unchanged>(&answer)) return unchanged(*same);
     take_fence(welcome);
     Batch batch = collect<Manifest>(std::move(answer));
-    target_ =
-        hello.index ? merge_entries(local_, batch.gone, batch.entries) : std::move(batch.entries);
-    if (request_.preview && !request_.examine) {
-      preview(std::move(batch));
+    if (hello.index) {
+      merge(local_, batch);
     } else {
-      pull(std::move(batch));
+      numbers_.resize(batch.entries.list.size());
+      std::iota(numbers_.begin(), numbers_.end(), batch.first);
+      target_ = std::move(batch.entries);
+    }
+    if (request_.preview && !request_.examine) {
+      preview(batch.complete);
+    } else {
+      pull(batch.complete);
     }
     return std::move(result_);
   }
@@ -111,9 +141,87 @@ class Receiver::Session {
  private:
   struct Batch {
     Entries entries;
+    std::uint32_t first = 0;  // the server's number of the first of them
     std::vector<std::string> gone;
     bool complete = false;
   };
+
+  // Contents that arrive inside of entries: held while they are few, staged as they come beyond
+  // that, whether or not a plan will want them.
+  class Inlined {
+   public:
+    Inlined(Session& session, const EntriesBuilder& entries)
+        : session_(session),
+          attributes_(session.state_.disk, entries.so_far(), session.request_.options) {}
+
+    // The entry that was added last.
+    void add(EntriesBuilder& entries) {
+      const std::size_t at = entries.size() - 1;
+      const Entry& entry = entries.so_far().list[at];
+      if (!entry.inlined) return;
+      if (session_.looks_only()) return entries.drop_content(at);
+      held_.push_back(at);
+      bytes_ += entry.content.size();
+      if (bytes_ > (staging_ ? kStageAtOnce : kHold)) stage(entries);
+    }
+
+   private:
+    static constexpr std::size_t kHold = std::size_t{4} << 20;
+    static constexpr std::size_t kStageAtOnce = std::size_t{256} << 10;
+
+    void stage(EntriesBuilder& entries) {
+      staging_ = true;
+      std::vector<std::string> paths;
+      paths.reserve(held_.size());
+      for (const std::size_t at : held_) paths.push_back(entries.so_far().list[at].path);
+      session_.reach(paths);
+      SpaceNeeded needed;
+      for (const std::size_t at : held_) {
+        const Entry& entry = entries.so_far().list[at];
+        needed.add_file(session_.staging_->areas().root_of(entry.path), entry.size);
+      }
+      needed.check(session_.state_.disk);
+      for (const std::string& path : paths)
+        session_.nest_if_new(std::string(split_path(path).parent));
+      for (const std::size_t at : held_) {
+        session_.fetch_->stage_early(entries.so_far().list[at], attributes_);
+        entries.drop_content(at);
+      }
+      held_.clear();
+      bytes_ = 0;
+    }
+
+    Session& session_;
+    FinalAttributes attributes_;
+    std::vector<std::size_t> held_;
+    std::size_t bytes_ = 0;
+    bool staging_ = false;
+  };
+
+  bool looks_only() const { return request_.preview && !request_.examine; }
+
+  // A directory that the plan will most likely make, and those above it that it will make, too.
+  void nest_if_new(const std::string& dir) {
+    std::vector<std::string> fresh;
+    for (std::string at = dir; !at.empty() && staging_->nest_of(at) == nullptr;
+         at = std::string(split_path(at).parent)) {
+      const Entry* local = find_entry(local_, at);
+      if (local != nullptr && local->type == EntryType::Dir) break;
+      fresh.push_back(at);
+    }
+    for (; !fresh.empty(); fresh.pop_back()) staging_->nest(fresh.back());
+  }
+
+  // The staging, with a place for each of these.
+  void reach(const std::vector<std::string>& paths) {
+    const Areas areas = Areas::find(state_.disk, paths);
+    if (staging_) {
+      staging_->widen(areas);
+    } else {
+      staging_.emplace(state_.disk, areas, request_.run_id);
+      fetch_.emplace(channel_, *staging_, state_.root);
+    }
+  }
 
   Hello make_hello() const {
     Hello hello;
@@ -167,14 +275,22 @@ class Receiver::Session {
   template <class M>
   Batch collect(Message message) {
     Batch batch;
+    batch.first = received_;
     EntriesBuilder entries;
+    Inlined inlined(*this, entries);
     for (;;) {
       auto* part = std::get_if<M>(&message);
       if (part == nullptr) throw Error(Fault::Protocol, "a list of entries breaks off");
       for (Entry& entry : part->entries.list) {
         check_count(entries.size() + 1, request_);
-        sent_.push_back(entry.path);
+        check_wish(entry);
+        if (fetch_) fetch_->forget(entry.path);
+        ++received_;
         entries.add(part->entries, std::move(entry));
+        inlined.add(entries);
+      }
+      for (const std::string& path : part->gone) {
+        if (fetch_) fetch_->forget(path);
       }
       batch.gone.insert(batch.gone.end(), part->gone.begin(), part->gone.end());
       add_problems(part->problems);
@@ -201,43 +317,49 @@ class Receiver::Session {
     }
   }
 
-  void pull(Batch batch) {
+  // The tree that `base` becomes with what came.
+  void merge(const Entries& base, const Batch& batch) {
+    Entries merged = merge_entries(base, batch.gone, batch.entries);
+    numbers_ = merge_numbers(merged, base, numbers_, batch.entries, batch.first);
+    target_ = std::move(merged);
+  }
+
+  void pull(bool complete) {
     Plan plan = make();
-    std::optional<Staging> staging;
-    std::optional<Fetch> fetch;
     for (;;) {
-      // The plan may grow with what changed, so a place is found for all of it anew; the staging
-      // stays.
-      if (!staging) staging.emplace(state_.disk, areas_of(plan), request_.run_id);
-      if (!fetch) fetch.emplace(channel_, *staging, state_.root);
-      for (const std::string& path : std::exchange(sent_, {})) fetch->count_sent(path);
-      check_space(state_.disk, staging->areas(), plan, target_);
+      // The plan may grow with what changed, so a place is found for all of it anew.
+      reach(paths_of(plan));
+      for (const Action& action : plan.actions) {
+        if (action.kind == ActionKind::MakeDir) staging_->nest(action.path);
+      }
+      const auto staged = [this](const Entry& entry) { return fetch_->has(entry); };
+      check_space(state_.disk, staging_->areas(), plan, target_, staged);
       FinalAttributes attributes(state_.disk, target_, request_.options);
-      fetch->stage(plan, target_, attributes);
-      if (!batch.complete) channel_.send(Enough{fetch->wanted()});
+      fetch_->stage(plan, target_, numbers_, attributes);
+      if (!complete) channel_.send(Enough{fetch_->wanted()});
       Message answer = channel_.receive();
       if (const auto* sealed = std::get_if<Seal>(&answer)) {
-        result_.literal = fetch->literal();
-        if (request_.preview) return examine(plan, fetch->staged(plan, target_), *sealed);
-        return commit_plan(plan, *staging, fetch->staged(plan, target_), attributes, *sealed);
+        result_.literal = fetch_->literal();
+        if (request_.preview) return examine(plan, fetch_->staged(plan, target_), *sealed);
+        return commit_plan(plan, *staging_, fetch_->staged(plan, target_), attributes, *sealed);
       }
-      batch = collect<Changed>(std::move(answer));
-      for (const Entry& entry : batch.entries.list) fetch->forget(entry.path);
-      for (const std::string& path : batch.gone) fetch->forget(path);
-      target_ = merge_entries(target_, batch.gone, batch.entries);
+      const Batch batch = collect<Changed>(std::move(answer));
+      complete = batch.complete;
+      merge(target_, batch);
       plan = make();
     }
   }
 
-  Areas areas_of(const Plan& plan) {
+  static std::vector<std::string> paths_of(const Plan& plan) {
     std::vector<std::string> paths;
     paths.reserve(plan.actions.size());
     for (const Action& action : plan.actions) paths.push_back(action.path);
-    return Areas::find(state_.disk, paths);
+    return paths;
   }
 
   Plan make() {
-    check_wishes(target_, request_);
+    check_count(target_.list.size(), request_);
+    for (const Entry& entry : target_.list) check_wish(entry);
     if (only_root(target_) && !only_root(local_) && request_.remove && !request_.allow_empty) {
       throw Error(
           Fault::Refused,
@@ -278,17 +400,18 @@ class Receiver::Session {
   }
 
   // What would happen, for a state that the source really had.
-  void preview(Batch batch) {
+  void preview(bool complete) {
     for (;;) {
       const Plan plan = make();
-      if (!batch.complete) channel_.send(Enough{0});
+      if (!complete) channel_.send(Enough{0});
       Message answer = channel_.receive();
       if (const auto* sealed = std::get_if<Seal>(&answer)) {
         check_seal(*sealed);
         return looked(plan, *sealed);
       }
-      batch = collect<Changed>(std::move(answer));
-      target_ = merge_entries(target_, batch.gone, batch.entries);
+      const Batch batch = collect<Changed>(std::move(answer));
+      complete = batch.complete;
+      merge(target_, batch);
     }
   }
 
@@ -320,7 +443,10 @@ class Receiver::Session {
     check_seal(sealed);
     check_complete(plan, files);
     CommitRequest commit_request;
-    commit_request.steps = prepare(staging, plan, target_, files, attributes);
+    fetch_->drop_all_but(plan, target_);
+    Prepared prepared = prepare(staging, plan, target_, files, attributes);
+    commit_request.steps = std::move(prepared.steps);
+    commit_request.inside = std::move(prepared.inside);
     commit_request.wake = request_.wake;
     commit_request.on_wake = request_.on_wake;
     commit_request.keep = request_.keep;
@@ -340,8 +466,10 @@ class Receiver::Session {
   PullResult result_;
   Entries target_;
   std::vector<std::string> fenced_;
-  std::vector<std::string>
-      sent_;  // paths in the order in which the server sent them, not yet counted
+  std::vector<std::uint32_t> numbers_;  // the server's, of each entry of the target
+  std::uint32_t received_ = 0;          // entries, and so its next number
+  std::optional<Staging> staging_;      // once there is something to stage
+  std::optional<Fetch> fetch_;
 };
 
 Receiver::Receiver(PullRequest request, Clock& clock)

@@ -64,9 +64,10 @@ int run(std::vector<std::string> words) {
   request.run_id = run_id();
 
   SteadyClock clock;
-  Receiver receiver(request, clock);
-  if (recover_only) return report(receiver.recovery().problems);
+  if (recover_only) return report(Receiver(request, clock).recovery().problems);
+  // The server scans while we do.
   ProcessStream stream({names[0], names[1]}, clock);
+  Receiver receiver(request, clock);
   Channel channel(stream, Side::Client, clock, {}, clock.now() + std::chrono::hours(1));
   const PullResult result = receiver.run(channel);
   std::printf("%s %s\n", result.changed ? "committed" : "unchanged",
