@@ -20,7 +20,9 @@ class EntriesBuilder {
   // What has been added; its tables only grow.
   const Entries& so_far() const { return made_; }
   // Forgets the contents of an entry: they are somewhere else by now.
-  void drop_content(std::size_t at) { made_.list.at(at).content = std::string(); }
+  void drop_content(std::size_t at) {
+    std::string().swap(made_.list.at(at).content);  // an assignment would keep the memory
+  }
   // About how many bytes the entries will take on the wire: an upper bound.
   std::size_t weight() const { return weight_; }
   Entries take();
