@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 
 #include "base/text.h"
 
@@ -118,6 +120,31 @@ std::optional<std::string> read_file_if_exists(const std::string& path, std::siz
   const auto fd = open_if_exists(path, kReadFile);
   if (!fd) return std::nullopt;
   return read_regular(*fd, limit, path);
+}
+
+void replace_file(const std::string& path, std::string_view contents, unsigned mode) {
+  const std::size_t slash = path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "."
+                             : slash == 0               ? "/"
+                                                        : path.substr(0, slash);
+  const std::string temporary = path + "." + std::to_string(::getpid()) + ".new";
+  // One that was cut off may have left a file of this name.
+  if (::unlink(temporary.c_str()) != 0 && errno != ENOENT) throw_errno("unlink", temporary);
+  try {
+    Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    for (std::string_view rest = contents; !rest.empty();) {
+      rest.remove_prefix(write_some(fd.get(), rest, temporary).value_or(0));
+    }
+    if (::fchmod(fd.get(), mode) != 0) throw_errno("fchmod", temporary);
+    if (::fsync(fd.get()) != 0) throw_errno("fsync", temporary);
+    fd.close(temporary);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("rename", temporary);
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  const Fd directory = open_file(parent, O_RDONLY | O_DIRECTORY);
+  if (::fsync(directory.get()) != 0) throw_errno("fsync", parent);
 }
 
 }  // namespace xs

@@ -35,6 +35,9 @@ std::optional<Fd> open_if_exists(const std::string& path, int flags);
 // answer.
 std::string read_file(const std::string& path, std::size_t limit);
 std::optional<std::string> read_file_if_exists(const std::string& path, std::size_t limit);
+// A whole new file under the old name, or the old file: written beside it, fsynced, renamed, and
+// the directory fsynced. Writers at the same time do not mix: the last one stands.
+void replace_file(const std::string& path, std::string_view contents, unsigned mode);
 std::string read_all(int fd, std::size_t limit, std::string_view subject);
 
 }  // namespace xs

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <new>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -18,20 +18,13 @@
 namespace xs {
 namespace {
 
-// %v with what escape() escapes, but for a literal \#ooo: names are escaped where they are put in,
-// this is the second fence, and it must not escape them twice. No longer character holds a
-// backslash.
+// %v, escaped: names are escaped where they are put in, this is the second fence.
 class EscapedText final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& msg, const std::tm&,
               spdlog::memory_buf_t& dest) override {
-    std::string_view rest(msg.payload.data(), msg.payload.size());
-    while (!rest.empty()) {
-      const std::size_t end = rest.find('\\');
-      const std::string shown = escape(rest.substr(0, end)) + (end == rest.npos ? "" : "\\");
-      dest.append(shown.data(), shown.data() + shown.size());
-      rest.remove_prefix(std::min(end, rest.size() - 1) + 1);
-    }
+    const std::string shown = escape_again({msg.payload.data(), msg.payload.size()});
+    dest.append(shown.data(), shown.data() + shown.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<EscapedText>();
@@ -83,39 +76,26 @@ int syslog_priority(spdlog::level::level_enum level) {
 class JournalSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   JournalSink(std::string identifier, const std::string& path)
-      : base_sink(formatter("%*")), identifier_(std::move(identifier)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-      throw Error(Fault::Io, "journal socket " + quote(path) + ": the path is too long");
-    }
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    socket_ = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket_) throw_errno("socket", path);
-    if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
-        0) {
-      throw_errno("connect", path);
-    }
-  }
+      : base_sink(formatter("%*")), identifier_(std::move(identifier)), socket_(path) {}
 
  protected:
   void sink_it_(const spdlog::details::log_msg& msg) override {
     spdlog::memory_buf_t text;
     formatter_->format(msg, text);
-    const std::string datagram = journal_datagram({
+    socket_.send({
         {"MESSAGE", std::string(trim({text.data(), text.size()}))},
         {"PRIORITY", std::to_string(syslog_priority(msg.level))},
         {"SYSLOG_IDENTIFIER", identifier_},
     });
-    // Lost when the journal is stopped or stuck: a log must never block or end a sync.
-    (void)::send(socket_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL);
   }
   void flush_() override {}
 
  private:
   std::string identifier_;
-  Fd socket_;
+  JournalSocket socket_;
 };
+
+}  // namespace
 
 Fd open_log_file(const std::string& path) {
   const int raw = ::open(path.c_str(),
@@ -138,8 +118,6 @@ Fd open_log_file(const std::string& path) {
   return fd;
 }
 
-}  // namespace
-
 std::string journal_datagram(const std::vector<JournalField>& fields) {
   std::string out;
   for (const JournalField& field : fields) {
@@ -156,6 +134,28 @@ std::string journal_datagram(const std::vector<JournalField>& fields) {
     out += field.value + "\n";
   }
   return out;
+}
+
+JournalSocket::JournalSocket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    throw Error(Fault::Io, "journal socket " + quote(path) + ": the path is too long");
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  socket_ = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket_) throw_errno("socket", path);
+  if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    throw_errno("connect", path);
+  }
+}
+
+void JournalSocket::send(const std::vector<JournalField>& fields) const noexcept {
+  try {
+    const std::string datagram = journal_datagram(fields);
+    (void)::send(socket_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL);
+  } catch (const std::bad_alloc&) {  // lost, as when nobody reads
+  }
 }
 
 std::shared_ptr<spdlog::logger> make_logger(const LogConfig& config) {

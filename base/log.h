@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
+
 namespace xs {
 
 struct LogConfig {
@@ -21,8 +23,11 @@ struct LogConfig {
   std::string journal_socket = "/run/systemd/journal/socket";
 };
 
-// The file is opened for appending, created 0640, and refused when it is a symbolic link, not a
-// regular file, or owned by somebody who is neither root nor us. Throws Io with the reason.
+// Opened for appending, created 0640, and refused when it is a symbolic link, not a regular file,
+// or owned by somebody who is neither root nor us. Throws Io with the reason.
+Fd open_log_file(const std::string& path);
+
+// The file is opened by open_log_file().
 std::shared_ptr<spdlog::logger> make_logger(const LogConfig& config);
 
 // Makes it the default logger, so that spdlog::info() and its like reach it.
@@ -35,5 +40,16 @@ struct JournalField {
   std::string value;
 };
 std::string journal_datagram(const std::vector<JournalField>& fields);
+
+// The way to the journal. A datagram is lost when the journal is stopped or stuck: a log must never
+// block or end a sync.
+class JournalSocket {
+ public:
+  explicit JournalSocket(const std::string& path);  // throws Io
+  void send(const std::vector<JournalField>& fields) const noexcept;
+
+ private:
+  Fd socket_;
+};
 
 }  // namespace xs

@@ -75,6 +75,28 @@ std::string escape(std::string_view bytes) {
   return out;
 }
 
+// No character of more than one byte holds a backslash.
+std::string escape_again(std::string_view line) {
+  std::string out;
+  while (!line.empty()) {
+    const std::size_t end = line.find('\\');
+    out += escape(line.substr(0, end));
+    if (end == line.npos) break;
+    out += '\\';
+    line.remove_prefix(end + 1);
+  }
+  return out;
+}
+
+bool is_utf8(std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    const CodePoint point = decode_utf8(bytes, at);
+    if (point.length == 0) return false;
+    at += point.length;
+  }
+  return true;
+}
+
 std::string unescape(std::string_view text) {
   std::string out;
   out.reserve(text.size());

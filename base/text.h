@@ -17,6 +17,11 @@ namespace xs {
 std::string escape(std::string_view bytes);
 std::string unescape(std::string_view text);
 
+// escape() for a line that holds escaped names already: a literal \#ooo stays as it is.
+std::string escape_again(std::string_view line);
+
+bool is_utf8(std::string_view bytes);
+
 // escape() between single quotes.
 std::string quote(std::string_view bytes);
 

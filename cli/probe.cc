@@ -5,6 +5,8 @@
 #include <cstdio>
 
 #include "base/text.h"
+#include "cli/use_config.h"
+#include "cli/verbs.h"
 #include "protocol/channel.h"
 
 namespace xs::cli {
@@ -84,6 +86,19 @@ void probe(const ProbeRequest& request, Clock& clock) {
               static_cast<unsigned long long>(channel.sent()),
               static_cast<unsigned long long>(channel.received()),
               milliseconds(clock.now() - start));
+}
+
+int run_probe(const Config& config, Clock& clock) {
+  ProbeRequest request;
+  request.endpoint = config.verb_options.target;
+  if (request.endpoint.empty()) {
+    const Endpoint primary = endpoint(config);
+    request.endpoint = (primary.user ? *primary.user + "@" : "") + primary.host;
+  }
+  request.transport = transport_options(config);
+  request.bytes = config.verb_options.bytes;
+  probe(request, clock);
+  return 0;
 }
 
 }  // namespace xs::cli

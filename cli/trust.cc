@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/trust.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,9 +10,10 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "cli/replace_file.h"
+#include "cli/verbs.h"
 #include "protocol/known_hosts.h"
 #include "protocol/remote_shell.h"
 #include "protocol/ssh_scan.h"
@@ -27,36 +26,6 @@ std::uint16_t parse_port(std::string_view text) {
   if (!port || *port == 0 || *port > 65535)
     throw Error(Fault::Usage, "bad port " + quote(text) + ": 1 to 65535");
   return static_cast<std::uint16_t>(*port);
-}
-
-std::string parent_of(const std::string& file) {
-  const std::size_t slash = file.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
-}
-
-void sync_directory(const std::string& path) {
-  const Fd fd = open_file(path, O_RDONLY | O_DIRECTORY);
-  if (::fsync(fd.get()) != 0) throw_errno("fsync", path);
-}
-
-// A whole new file under the old name, or the old file.
-void replace_file(const std::string& file, const std::string& contents) {
-  const std::string parent = parent_of(file);
-  if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) throw_errno("mkdir", parent);
-  const std::string temporary = file + ".new";  // a run that was cut off may have left one
-  try {
-    Fd fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
-    for (std::string_view rest = contents; !rest.empty();) {
-      rest.remove_prefix(write_some(fd.get(), rest, temporary).value_or(0));
-    }
-    if (::fsync(fd.get()) != 0) throw_errno("fsync", temporary);
-    fd.close(temporary);
-    if (::rename(temporary.c_str(), file.c_str()) != 0) throw_errno("rename", temporary);
-  } catch (const Error&) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_directory(parent);
 }
 
 // The file's text without the lines that `known` holds for the host and that do not revoke.
@@ -169,6 +138,17 @@ void trust(const TrustRequest& request, Clock& clock) {
   }
   replace_file(request.file, text);
   std::printf("written to %s\n", escape(request.file).c_str());
+}
+
+int run_trust(const Config& config, Clock& clock) {
+  TrustRequest request;
+  request.target = config.verb_options.target;
+  if (!config.primary.known_hosts.empty()) request.file = config.primary.known_hosts.front();
+  request.fingerprint = config.verb_options.fingerprint;
+  request.replace = config.verb_options.replace;
+  request.deadlines = config.deadlines;
+  trust(request, clock);
+  return 0;
 }
 
 }  // namespace xs::cli

@@ -4,14 +4,14 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "cli/exit.h"
-#include "protocol/channel.h"
-#include "protocol/stdio_stream.h"
-#include "sync/sender.h"
+#include "cli/server_session.h"
 
 namespace {
 
@@ -22,6 +22,8 @@ constexpr std::string_view kAbout =
     ": the primary's side of xroad-sync.\n"
     "sshd starts it for a secondary's key; it is of no use by hand. In authorized_keys:\n"
     "  restrict,command=\"/usr/bin/xroad-sync-server\" ssh-ed25519 AAAA... secondary\n"
+    "What it serves stands in /etc/xroad-sync/server.ini, or in FILE with --config FILE; without\n"
+    "either it serves /etc/xroad, but for what must not leave a node.\n"
     "To try the way from a secondary: xroad-sync probe USER@THIS-HOST\n";
 
 int run(int argc, char** argv) {
@@ -30,18 +32,16 @@ int run(int argc, char** argv) {
     std::fwrite(kAbout.data(), 1, kAbout.size(), stdout);
     return 0;
   }
-  if (argc > 1) throw Error(Fault::Usage, "it takes no arguments; see --help");
+  std::optional<std::string> config;
+  if (first == "--config" && argc == 3) config = argv[2];
+  if (argc > 1 && !config)
+    throw Error(Fault::Usage, "it takes no arguments but --config FILE; see --help");
   if (::isatty(STDIN_FILENO) == 1) {
     std::fwrite(kAbout.data(), 1, kAbout.size(), stderr);
     return exit_code(Fault::Usage);
   }
   SteadyClock clock;
-  const Deadlines deadlines;
-  StdioStream stream = StdioStream::of_process(clock);
-  Channel channel(stream, Side::Server, clock, deadlines, clock.now() + std::chrono::hours(1));
-  SenderConfig config;
-  config.version = "xroad-sync-server " XS_VERSION;
-  serve(channel, config, clock);
+  cli::serve_process(config, {}, clock);
   return 0;
 }
 

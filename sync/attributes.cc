@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sync/attributes.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <spdlog/spdlog.h>
@@ -10,12 +11,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/io.h"
 #include "base/text.h"
 
 namespace xs {
 namespace {
 
 constexpr std::size_t kRecordLimit = std::size_t{1} << 20;  // of one passwd or group record
+
+bool is_failure(int err) { return err == EIO || err == EMFILE || err == ENFILE || err == ENOMEM; }
 
 // Runs a get*_r function with a buffer that grows; what `read` makes of the record, nothing when
 // there is none.
@@ -33,10 +37,21 @@ auto look_up(std::string_view what, Call call, Read read)
       continue;
     }
     if (found != nullptr) return read(*found);
+    // A name that we failed to look up is not an unknown one: its files would get another owner.
+    if (is_failure(err)) throw_errno("look up", what, err);
     // ENOENT, ESRCH, EBADF and EPERM are all ways to say "not found" (getpwnam(3)).
     if (err != 0) spdlog::debug("look-up of {}: {}", escape(what), errno_text(err));
     return std::nullopt;
   }
+}
+
+// The C library asks the next source when the first cannot be read, and then says "not found".
+// Files would go to another owner, so we look whether the database can be read, and ask again.
+template <class Look>
+auto look_up_twice(const std::string& database, Look look) -> decltype(look()) {
+  if (const auto found = look()) return found;
+  open_if_exists(database, O_RDONLY);
+  return look();
 }
 
 std::string name_or_nothing(const std::optional<std::string>& name) {
@@ -65,37 +80,49 @@ std::optional<std::string> sized(Call call) {
 }  // namespace
 
 const Principal& Names::user(std::uint32_t uid) {
-  const auto [at, is_new] = users_.try_emplace(uid, Principal{{}, uid});
-  if (is_new && !numeric_) {
-    at->second.name = name_or_nothing(look_up<passwd>(
-        "a user number", [uid](auto... rest) { return ::getpwuid_r(uid, rest...); },
-        [](const passwd& record) { return std::string(record.pw_name); }));
+  const auto known = users_.find(uid);
+  if (known != users_.end()) return known->second;
+  Principal user{{}, uid};
+  if (!numeric_) {
+    user.name = name_or_nothing(look_up_twice("/etc/passwd", [uid] {
+      return look_up<passwd>(
+          "a user number", [uid](auto... rest) { return ::getpwuid_r(uid, rest...); },
+          [](const passwd& record) { return std::string(record.pw_name); });
+    }));
   }
-  return at->second;
+  return users_.emplace(uid, std::move(user)).first->second;
 }
 
 const Principal& Names::group(std::uint32_t gid) {
-  const auto [at, is_new] = groups_.try_emplace(gid, Principal{{}, gid});
-  if (is_new && !numeric_) {
-    at->second.name = name_or_nothing(look_up<struct group>(
-        "a group number", [gid](auto... rest) { return ::getgrgid_r(gid, rest...); },
-        [](const struct group& record) { return std::string(record.gr_name); }));
+  const auto known = groups_.find(gid);
+  if (known != groups_.end()) return known->second;
+  Principal group{{}, gid};
+  if (!numeric_) {
+    group.name = name_or_nothing(look_up_twice("/etc/group", [gid] {
+      return look_up<struct group>(
+          "a group number", [gid](auto... rest) { return ::getgrgid_r(gid, rest...); },
+          [](const struct group& record) { return std::string(record.gr_name); });
+    }));
   }
-  return at->second;
+  return groups_.emplace(gid, std::move(group)).first->second;
 }
 
 std::optional<std::uint32_t> local_uid(const Principal& user) {
   if (user.name.empty()) return user.id;
-  return look_up<passwd>(
-      user.name, [&](auto... rest) { return ::getpwnam_r(user.name.c_str(), rest...); },
-      [](const passwd& record) -> std::uint32_t { return record.pw_uid; });
+  return look_up_twice("/etc/passwd", [&] {
+    return look_up<passwd>(
+        user.name, [&](auto... rest) { return ::getpwnam_r(user.name.c_str(), rest...); },
+        [](const passwd& record) -> std::uint32_t { return record.pw_uid; });
+  });
 }
 
 std::optional<std::uint32_t> local_gid(const Principal& group) {
   if (group.name.empty()) return group.id;
-  return look_up<struct group>(
-      group.name, [&](auto... rest) { return ::getgrnam_r(group.name.c_str(), rest...); },
-      [](const struct group& record) -> std::uint32_t { return record.gr_gid; });
+  return look_up_twice("/etc/group", [&] {
+    return look_up<struct group>(
+        group.name, [&](auto... rest) { return ::getgrnam_r(group.name.c_str(), rest...); },
+        [](const struct group& record) -> std::uint32_t { return record.gr_gid; });
+  });
 }
 
 bool is_acl(std::string_view attribute) {

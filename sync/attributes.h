@@ -18,8 +18,8 @@
 namespace xs {
 
 // The account names of one run; every number and every name is looked up once. A number without a
-// name, and one whose look-up fails, stays a number: an unknown name never becomes somebody else's
-// number.
+// name stays a number. A look-up that fails is an Error of class Io: an unknown name never becomes
+// somebody else's number.
 class Names {
  public:
   explicit Names(bool numeric) : numeric_(numeric) {}

@@ -73,8 +73,9 @@ class Inspector {
   void check_writable(const std::string& dir, const std::string& path) const {
     if (disk_.writable(dir)) return;
     throw Error(Fault::Io,
-                "the directory " + quote(dir) + " cannot be read and written, and " + quote(path) +
-                    " must change; correct its owner or mode",
+                (dir.empty() ? "the destination" : "the directory " + quote(dir)) +
+                    " cannot be read and written, and " + quote(path) +
+                    " must change: " + errno_text(EACCES) + "; correct its owner or mode",
                 EACCES);
   }
 

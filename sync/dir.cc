@@ -35,6 +35,14 @@ class Component {
   std::array<char, limits::kName + 1> text_;
 };
 
+// Opening waits on a network or FUSE file system, and then a signal can interrupt it.
+int open_retried(int fd, const char* name, int flags, unsigned mode = 0) {
+  for (;;) {
+    const int opened = ::openat(fd, name, flags, mode);
+    if (opened >= 0 || errno != EINTR) return opened;
+  }
+}
+
 bool stat_at(int fd, const char* name, int flags, FileStat& into) {
   struct statx raw;
   if (::statx(fd, name, flags | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &raw) != 0)
@@ -43,12 +51,12 @@ bool stat_at(int fd, const char* name, int flags, FileStat& into) {
   return true;
 }
 
-// The mount that a directory is reached through; nothing before Linux 5.8.
-std::optional<std::uint64_t> mount_of(int fd) {
+// The mount that a directory is reached through; 0 before Linux 5.8. False: errno says why.
+bool mount_of(int fd, std::uint64_t& into) {
   struct statx raw;
-  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &raw) != 0) return std::nullopt;
-  if ((raw.stx_mask & STATX_MNT_ID) == 0) return std::nullopt;
-  return raw.stx_mnt_id;
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &raw) != 0) return false;
+  into = (raw.stx_mask & STATX_MNT_ID) != 0 ? raw.stx_mnt_id : 0;
+  return true;
 }
 
 bool absent(int err) { return err == ENOENT || err == ENOTDIR; }
@@ -103,7 +111,7 @@ Fd resolve_root(const std::string& root) {
   while (!pending.empty()) {
     const std::string name = std::move(pending.back());
     pending.pop_back();
-    Fd next(::openat(at.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    Fd next(open_retried(at.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (!next && errno == ENOTDIR) throw_errno(Fault::Selection, "open", root);
     if (!next) throw_errno(Fault::Partial, "open", root);
     const FileStat st = stat_fd(next, root);
@@ -144,9 +152,9 @@ void Dir::fail(std::string_view call, std::string_view name) const {
 
 // An empty Fd inside means that it failed, with errno set.
 Dir Dir::open_at(int parent, const char* name, std::string path, std::string root) {
-  Fd fd(::openat(parent, name, O_RDONLY | O_NONBLOCK | kDirFlags));
+  Fd fd(open_retried(parent, name, O_RDONLY | O_NONBLOCK | kDirFlags));
   const bool readable = static_cast<bool>(fd);
-  if (!readable && errno == EACCES) fd = Fd(::openat(parent, name, O_PATH | kDirFlags));
+  if (!readable && errno == EACCES) fd = Fd(open_retried(parent, name, O_PATH | kDirFlags));
   return Dir(std::move(fd), std::move(path), readable, std::move(root));
 }
 
@@ -185,7 +193,7 @@ Dir Dir::walk(std::string_view path) const {
     const std::string_view name = path.substr(0, slash);
     const Component component(name);
     done = join_path(done, name);
-    Fd next(::openat(held ? held.get() : fd_.get(), component.get(), O_PATH | kDirFlags));
+    Fd next(open_retried(held ? held.get() : fd_.get(), component.get(), O_PATH | kDirFlags));
     if (!next) throw_errno("open", done);
     held = std::move(next);
     path.remove_prefix(slash + 1);
@@ -200,8 +208,8 @@ Dir Dir::walk(std::string_view path) const {
 std::optional<Fd> Dir::open_file_if_exists(std::string_view name, int flags) const {
   const Component component(name);
   // O_NONBLOCK: a fifo under the name must not hang us; it changes nothing for a regular file.
-  Fd file(
-      ::openat(fd_.get(), component.get(), flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  Fd file(open_retried(fd_.get(), component.get(),
+                       flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file && errno == ENOENT) return std::nullopt;
   if (!file) fail("open", name);
   if (!stat_fd(file, subject(name)).is_file()) {
@@ -218,14 +226,14 @@ Fd Dir::open_file(std::string_view name, int flags) const {
 
 Fd Dir::create_file(std::string_view name, unsigned mode) const {
   const Component component(name);
-  Fd file(::openat(fd_.get(), component.get(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                   mode));
+  Fd file(open_retried(fd_.get(), component.get(),
+                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!file) fail("create", name);
   return file;
 }
 
 Fd Dir::for_reading() const {
-  Fd fd(::openat(fd_.get(), ".", O_RDONLY | kDirFlags));
+  Fd fd(open_retried(fd_.get(), ".", O_RDONLY | kDirFlags));
   if (!fd) fail("open", kSelf);
   return fd;
 }
@@ -323,7 +331,7 @@ void Dir::set_mode(std::string_view name, std::uint32_t mode) const {
   std::string path = proc_path(name);
   Fd held;
   if (name != kSelf) {
-    held = Fd(::openat(fd_.get(), Component(name).get(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    held = Fd(open_retried(fd_.get(), Component(name).get(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (!held) fail("chmod", name);
     if (stat_fd(held, subject(name)).type() == EntryType::Symlink) {
       throw_errno("chmod", subject(name), ELOOP);
@@ -353,6 +361,15 @@ void Dir::set_mtime(std::string_view name, std::int64_t mtime_ns) const {
   if (done != 0) fail("utimens", name);
 }
 
+// Both times, because one alone is told as a write.
+void Dir::touch(std::string_view name) const {
+  const Component at(name);
+  struct stat st {};
+  if (::fstatat(fd_.get(), at.get(), &st, AT_SYMLINK_NOFOLLOW) != 0) fail("stat", name);
+  const timespec times[2]{st.st_atim, st.st_mtim};
+  if (::utimensat(fd_.get(), at.get(), times, AT_SYMLINK_NOFOLLOW) != 0) fail("utimens", name);
+}
+
 // ---- the file system
 // --------------------------------------------------------------------------------------
 
@@ -368,7 +385,9 @@ void Dir::sync_filesystem() const {
 
 Space Dir::space() const {
   struct statvfs raw {};
-  if (::fstatvfs(fd_.get(), &raw) != 0) fail("statfs", kSelf);
+  while (::fstatvfs(fd_.get(), &raw) != 0) {
+    if (errno != EINTR) fail("statfs", kSelf);
+  }
   Space space;
   if (__builtin_mul_overflow(raw.f_bavail, raw.f_frsize, &space.bytes))
     space.bytes = Space::kUnknown;
@@ -377,8 +396,12 @@ Space Dir::space() const {
 }
 
 bool Dir::same_filesystem(const Dir& other) const {
-  return stat(kSelf).dev == other.stat(kSelf).dev &&
-         mount_of(fd_.get()) == mount_of(other.fd_.get());
+  if (stat(kSelf).dev != other.stat(kSelf).dev) return false;
+  std::uint64_t ours = 0;
+  std::uint64_t theirs = 0;
+  if (!mount_of(fd_.get(), ours)) fail("stat", kSelf);
+  if (!mount_of(other.fd_.get(), theirs)) other.fail("stat", kSelf);
+  return ours == theirs;
 }
 
 std::string Dir::proc_path(std::string_view name) const {

@@ -47,6 +47,9 @@ class Dir {
   // A new file for reading and writing; it is an error if the name exists.
   Fd create_file(std::string_view name, unsigned mode) const;
 
+  // This directory as the root of a tree of its own, shown as `path` in errors.
+  Dir as_root(std::string path) && { return Dir(std::move(fd_), "", readable_, std::move(path)); }
+
   FileStat stat(std::string_view name_or_self) const;
   std::optional<FileStat> stat_if_exists(std::string_view name) const;
   void list(Listing& into) const;  // all but "." and ".."
@@ -64,6 +67,8 @@ class Dir {
   void set_mode(std::string_view name_or_self, std::uint32_t mode) const;
   void set_owner(std::string_view name_or_self, std::uint32_t uid, std::uint32_t gid) const;
   void set_mtime(std::string_view name_or_self, std::int64_t mtime_ns) const;
+  // Sets both times to what they are: one attribute event for those who watch, and no change.
+  void touch(std::string_view name) const;
 
   void sync() const;             // fsync of the directory: its names are durable
   void sync_filesystem() const;  // syncfs: everything written to this file system so far

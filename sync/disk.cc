@@ -21,6 +21,10 @@ std::vector<std::string> list_opened_up(Disk& disk, const std::string& path, con
 
 }  // namespace
 
+void Disk::link_from(const Dir&, std::string_view name, const std::string&) {
+  throw_errno("link", name, EXDEV);
+}
+
 std::optional<std::string> read_if_exists(Disk& disk, const std::string& path, std::size_t limit) {
   if (!disk.stat(path)) return std::nullopt;
   const auto reader = disk.open(path);

@@ -83,6 +83,8 @@ class Disk {
   virtual void symlink(const std::string& target, const std::string& path) = 0;
   virtual void mknod(const std::string& path, std::uint32_t mode_and_type, std::uint64_t rdev) = 0;
   virtual void link(const std::string& from, const std::string& to) = 0;
+  // Of a file outside the tree; a disk that has no outside says EXDEV.
+  virtual void link_from(const Dir& dir, std::string_view name, const std::string& to);
   virtual void rename(const std::string& from, const std::string& to) = 0;
   virtual void unlink(const std::string& path) = 0;
   virtual void rmdir(const std::string& path) = 0;

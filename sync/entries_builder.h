@@ -19,10 +19,8 @@ class EntriesBuilder {
   std::size_t size() const { return made_.list.size(); }
   // What has been added; its tables only grow.
   const Entries& so_far() const { return made_; }
-  // Forgets the contents of an entry: they are somewhere else by now.
-  void drop_content(std::size_t at) {
-    std::string().swap(made_.list.at(at).content);  // an assignment would keep the memory
-  }
+  // Leaves the digest of an entry's contents in their place: they are somewhere else by now.
+  void drop_content(std::size_t at);
   // About how many bytes the entries will take on the wire: an upper bound.
   std::size_t weight() const { return weight_; }
   Entries take();

@@ -24,11 +24,13 @@ Fd open_local(const Dir& root, const std::string& path) {
   return root.walk(parts.parent).open_file(parts.name, O_RDONLY);
 }
 
-Basis basis_of(const Fd& file, std::uint64_t size) {
-  return {[&file](std::uint64_t offset, std::span<char> into) {
-            const ssize_t got =
-                ::pread(file.get(), into.data(), into.size(), static_cast<off_t>(offset));
-            if (got < 0) throw_errno("pread", "the basis of a delta");
+Basis basis_of(const Fd& file, std::uint64_t size, const std::string& subject) {
+  return {[&file, subject](std::uint64_t offset, std::span<char> into) {
+            ssize_t got = 0;
+            do {
+              got = ::pread(file.get(), into.data(), into.size(), static_cast<off_t>(offset));
+            } while (got < 0 && errno == EINTR);
+            if (got < 0) throw_errno("read", subject);
             return static_cast<std::size_t>(got);
           },
           size};
@@ -176,7 +178,8 @@ void Fetch::take_answer(FinalAttributes& attributes) {
     file.write(bytes);
   };
   std::optional<Patcher> patcher;
-  if (request.basis) patcher.emplace(basis_of(request.basis, request.basis_size), entry.size);
+  if (request.basis)
+    patcher.emplace(basis_of(request.basis, request.basis_size, entry.path), entry.size);
   for (;;) {
     const Message message = channel_.receive();
     if (const auto* data = std::get_if<Data>(&message); data != nullptr && !patcher) {

@@ -33,9 +33,13 @@ class Fetch {
   // What was staged for the path is out of date.
   void forget(const std::string& path);
 
+  // It is staged already, by somebody else.
+  void adopt(const std::string& path, const Staged& staged) {
+    staged_.insert_or_assign(path, staged);
+  }
+  bool is_staged(const std::string& path) const { return staged_.count(path) != 0; }
   // Stages what an entry carries, whether or not a plan will want it.
   void stage_early(const Entry& entry, FinalAttributes& attributes);
-  bool has(const Entry& entry) const { return staged_.count(entry.path) != 0; }
 
   // Stages every file of the plan that is not staged yet; returns with all answers in. `numbers`:
   // by which the server knows the entries of the target, or kNoNumber.

@@ -239,6 +239,16 @@ bool FilterWalk::hidden_with_parents(std::string_view path, bool is_dir) {
   return hidden(path, is_dir);
 }
 
+bool FilterWalk::fenced(std::string_view path, bool is_dir) {
+  const auto hides = [&](std::string_view name, bool dir) {
+    return excludes(mandatory_, ask(Side::Sender, name, dir, false, false)) == true;
+  };
+  for (std::size_t at = path.find('/'); at != std::string_view::npos; at = path.find('/', at + 1)) {
+    if (hides(path.substr(0, at), true)) return true;
+  }
+  return hides(path, is_dir);
+}
+
 std::optional<bool> FilterWalk::xattr_hidden(std::string_view name) {
   return excludes(ask(Side::Sender, name, false, true, false));
 }

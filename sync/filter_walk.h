@@ -63,6 +63,8 @@ class FilterWalk {
   // hidden(), asked about every directory on the way as well: for a name that did not come from a
   // walk. Answers by the list and by the per-directory files entered so far.
   bool hidden_with_parents(std::string_view path, bool is_dir);
+  // Whether a mandatory rule hides this name or a directory on the way to it, whatever else holds.
+  bool fenced(std::string_view path, bool is_dir);
   // The same two questions about the name of an extended attribute; nothing: no rule for attributes
   // matches.
   std::optional<bool> xattr_hidden(std::string_view name);

@@ -45,6 +45,9 @@ LocalTree scan_destination(const Dir& root, const std::string& root_path, const 
   ScanRequest request;
   request.options = options;
   request.options.inline_limit = 0;
+  // An empty directory of ours is one that the source does not have, not one that is not there.
+  request.options.scan = Flags<Scan>::from_bits(request.options.scan.bits() &
+                                                ~static_cast<std::uint32_t>(Scan::PruneEmptyDirs));
   // What is hidden at the source and protected here takes no part; what is only hidden is gone at
   // the source, and so may be deleted; what is only protected can still be updated.
   request.hidden = [&](std::string_view path, bool is_dir) {

@@ -70,9 +70,9 @@ Lock Lock::take(const Dir& root) {
     const Dir area = root.open_dir(kStagingName);
     Fd file = open_or_create(area);
     const std::string subject = area.subject(kName);
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) refuse(file, subject);
-      throw_errno("flock", subject);
+      if (errno != EINTR) throw_errno("flock", subject);
     }
     // It may have been removed between the two, and then it locks nothing.
     const auto named = area.stat_if_exists(kName);

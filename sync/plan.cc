@@ -14,6 +14,7 @@
 #include "protocol/limits.h"
 #include "sync/plan_compare.h"
 #include "sync/plan_remove.h"
+#include "sync/transfer_policy.h"
 
 namespace xs {
 namespace {
@@ -29,7 +30,8 @@ class Planner {
         target_(target.list),
         index_files_(rules.index_files.begin(), rules.index_files.end()),
         untouchable_(rules.untouchable),
-        compare_(local, target, rules.options),
+        policy_(rules.policy),
+        compare_(local, target, rules.options, rules.policy),
         local_links_(local),
         target_links_(target),
         removals_(local, rules, untouchable_) {}
@@ -85,7 +87,7 @@ class Planner {
 
   void visit(std::uint32_t target, Old old) {
     const Entry& entry = target_[target];
-    if (untouchable_.covers(entry.path)) return note_first(target, {});
+    if (untouchable_.covers(entry.path) || is_left(target, old)) return note_first(target, {});
     if (entry.type == EntryType::Hardlink && first_of(target).state == State::LeftAlone) {
       return leave_link(entry, old);
     }
@@ -100,6 +102,24 @@ class Planner {
       case EntryType::Hardlink: return visit_link(target, old);
       default: return visit_other(target, old);
     }
+  }
+
+  // By the rules of the transfer: whatever stands there stays, with all that is below it.
+  bool is_left(std::uint32_t target, const Old& old) {
+    if (policy_ == nullptr) return false;
+    const Entry& entry = target_[target];
+    if (left_dir_ != nullptr && is_below(entry.path, *left_dir_)) return true;
+    const Entry* before = file_behind(old);
+    const std::uint32_t file = target_links_.file_of(target);
+    if (!policy_->leaves(entry, file == kNoIndex ? entry : target_[file],
+                         before != nullptr ? before : old.entry)) {
+      return false;
+    }
+    if (entry.type == EntryType::Dir) left_dir_ = &entry.path;
+    if (old.entry != nullptr && old.entry->type == EntryType::Dir) {
+      next_local_ = removals_.end_of(old.index);
+    }
+    return true;
   }
 
   bool displace(const Entry& entry, std::uint32_t old) {
@@ -306,11 +326,13 @@ class Planner {
   const std::vector<Entry>& target_;
   const std::set<std::string> index_files_;
   const PathSet untouchable_;
+  const TransferPolicy* const policy_;
   const Comparer compare_;
   const LinkMap local_links_;
   const LinkMap target_links_;
   Removals removals_;
   std::uint32_t next_local_ = 0;
+  const std::string* left_dir_ = nullptr;  // of the target
   std::array<std::vector<std::uint32_t>, kKinds> phases_;
   std::unordered_map<std::uint32_t, First> firsts_;  // by target index
   std::unordered_set<std::uint32_t> claimed_;        // local files

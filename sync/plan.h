@@ -15,6 +15,8 @@
 
 namespace xs {
 
+class TransferPolicy;
+
 // In the order of a commit; each kind is one phase (design.md 5.7). Inside a phase: by path.
 enum class ActionKind : std::uint8_t {
   Displace,  // a directory stands where something else is to come, or the reverse: the whole object
@@ -101,6 +103,11 @@ struct PlanRules {
   // As is_protected, inside a directory that is itself deleted or displaced, where perishable rules
   // are void; unset: is_protected decides there too.
   std::function<bool(std::string_view path, bool is_dir)> is_protected_when_deleting = {};
+  // What is taken over, and as what; none: everything, as it is. Must outlive the planning.
+  const TransferPolicy* policy = nullptr;
+  // Where a removed file leaves a backup under this suffix beside it: its directory stays with it,
+  // unless the name has the suffix already. Empty: nowhere.
+  std::string backup_suffix;
 };
 
 // `local` and `target` as scanned or received, sorted, under the same options. Throws Protocol when

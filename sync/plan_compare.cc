@@ -9,6 +9,7 @@
 #include "protocol/entries.h"
 #include "protocol/limits.h"
 #include "sync/attributes.h"
+#include "sync/transfer_policy.h"
 
 namespace xs {
 namespace {
@@ -118,10 +119,14 @@ std::uint32_t LinkMap::file_of(std::uint32_t index) const {
 
 // ---- Comparer
 
-Comparer::Comparer(const Entries& local, const Entries& target, const Options& options)
+Comparer::Comparer(const Entries& local, const Entries& target, const Options& options,
+                   const TransferPolicy* policy)
     : options_(options),
-      users_(unify(local.users, target.users, options.scan.has(Scan::NumericIds))),
-      groups_(unify(local.groups, target.groups, options.scan.has(Scan::NumericIds))) {}
+      policy_(policy),
+      users_(unify(local.users, policy != nullptr ? policy->users(target.users) : target.users,
+                   options.scan.has(Scan::NumericIds))),
+      groups_(unify(local.groups, policy != nullptr ? policy->groups(target.groups) : target.groups,
+                    options.scan.has(Scan::NumericIds))) {}
 
 Comparer::Ids Comparer::unify(const std::vector<Principal>& local,
                               const std::vector<Principal>& target, bool numeric) {
@@ -148,10 +153,10 @@ Change Comparer::differences(const Entry& local, const Entry& target) const {
   change.type = target.type;
   change.content = content_differs(local, target);
   change.size = target.type == EntryType::File && local.size != target.size;
-  change.time = target.type == EntryType::File && local.mtime_ns != target.mtime_ns;
+  change.time = target.type == EntryType::File && !same_time(local, target);
   // Linux has no mode of symbolic links.
   change.mode =
-      keep.has(Keep::Permissions) && target.type != EntryType::Symlink && local.mode != target.mode;
+      keep.has(Keep::Permissions) && target.type != EntryType::Symlink && !same_mode(local, target);
   change.owner =
       keep.has(Keep::Owner) && users_.local.at(local.owner) != users_.target.at(target.owner);
   change.group =
@@ -160,12 +165,21 @@ Change Comparer::differences(const Entry& local, const Entry& target) const {
   return change;
 }
 
+bool Comparer::same_time(const Entry& local, const Entry& target) const {
+  return policy_ != nullptr ? policy_->same_time(local.mtime_ns, target.mtime_ns)
+                            : local.mtime_ns == target.mtime_ns;
+}
+
+bool Comparer::same_mode(const Entry& local, const Entry& target) const {
+  return local.mode == (policy_ != nullptr ? policy_->mode(target) : target.mode);
+}
+
 bool Comparer::content_differs(const Entry& local, const Entry& target) const {
   if (local.size != target.size) return true;
   if (target.type != EntryType::File) return local.content != target.content;
   const Compare compare = options_.compare;
   if (compare == Compare::SizeOnly) return false;
-  if (compare == Compare::Quick && local.mtime_ns == target.mtime_ns) return false;
+  if (compare == Compare::Quick && same_time(local, target)) return false;
   return !same_bytes(local, target).value_or(false);
 }
 

@@ -62,7 +62,8 @@ class LinkMap {
 // generations (hash.h).
 class Comparer {
  public:
-  Comparer(const Entries& local, const Entries& target, const Options& options);
+  Comparer(const Entries& local, const Entries& target, const Options& options,
+           const TransferPolicy* policy = nullptr);
 
   // The flags that differ, for entries of one type; a first name stands for its links. `time` is a
   // file's own, whether or not it counts.
@@ -84,7 +85,11 @@ class Comparer {
   bool content_differs(const Entry& local, const Entry& target) const;
   void compare_xattrs(const Entry& local, const Entry& target, Change& change) const;
 
+  bool same_time(const Entry& local, const Entry& target) const;
+  bool same_mode(const Entry& local, const Entry& target) const;
+
   Options options_;
+  const TransferPolicy* policy_;
   Ids users_;
   Ids groups_;
 };

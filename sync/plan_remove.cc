@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "protocol/entries.h"
 #include "protocol/limits.h"
+#include "sync/transfer_policy.h"
 
 namespace xs {
 
@@ -18,6 +19,11 @@ bool Removals::is_protected(const Entry& entry, bool deleting) const {
                         ? rules_.is_protected_when_deleting
                         : rules_.is_protected;
   return ask && ask(entry.path, entry.type == EntryType::Dir);
+}
+
+bool Removals::leaves_backup(const Entry& entry) const {
+  return !rules_.backup_suffix.empty() && entry.type != EntryType::Dir &&
+         !std::string_view(entry.path).ends_with(rules_.backup_suffix);
 }
 
 void Removals::add(std::uint32_t index) {
@@ -35,6 +41,7 @@ void Removals::add(std::uint32_t index) {
   } else {
     files_.push_back(index);
     gone_.push_back(index);
+    if (!open_.empty() && leaves_backup(entry)) open_.back().holds = &entry.path;
   }
 }
 
@@ -42,7 +49,9 @@ const std::string* Removals::displace(std::uint32_t dir) {
   if (const std::string* inner = untouchable_.find_within(local_[dir].path)) return inner;
   const std::uint32_t end = end_of(dir);
   for (std::uint32_t index = dir + 1; index < end; ++index) {
-    if (is_protected(local_[index], true)) return &local_[index].path;
+    const bool may_go = rules_.remove || rules_.policy == nullptr || rules_.policy->forces();
+    const bool stays = !may_go || leaves_backup(local_[index]);
+    if (stays || is_protected(local_[index], true)) return &local_[index].path;
   }
   for (std::uint32_t index = dir + 1; index < end; ++index) gone_.push_back(index);
   return nullptr;

@@ -40,6 +40,7 @@ class Removals {
     const std::string* holds = nullptr;  // something that stays
   };
   bool is_protected(const Entry& entry, bool deleting) const;
+  bool leaves_backup(const Entry& entry) const;
   void close_until(std::string_view path);
   void close();
 

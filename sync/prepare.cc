@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "sync/attributes.h"
+#include "sync/transfer_policy.h"
 
 namespace xs {
 namespace {
@@ -54,7 +55,7 @@ class Preparer {
   }
 
   Prepared take() {
-    staging_.drop_nests_but(whole_);
+    staging_.close_nests(whole_);
     return std::move(made_);
   }
 
@@ -105,18 +106,20 @@ class Preparer {
 }  // namespace
 
 FinalAttributes::FinalAttributes(Disk& disk, const Entries& target, const Options& options,
-                                 std::uint32_t mask)
+                                 std::uint32_t mask, const TransferPolicy* policy)
     : disk_(disk),
       target_(target),
       options_(options),
       mask_(mask),
+      policy_(policy),
       privileged_(::geteuid() == 0),
       labels_(disk.label("").has_value()) {}
 
 std::optional<std::uint32_t> FinalAttributes::uid(std::uint32_t index) {
   const auto [at, is_new] = uids_.try_emplace(index);
   if (is_new) {
-    const Principal& user = target_.users.at(index);
+    const Principal user = policy_ != nullptr ? policy_->users({target_.users.at(index)}).front()
+                                              : target_.users.at(index);
     at->second = options_.scan.has(Scan::NumericIds) ? user.id : local_uid(user);
     if (!at->second) spdlog::warn("user {} is unknown here; its files are ours", quote(user.name));
   }
@@ -126,7 +129,8 @@ std::optional<std::uint32_t> FinalAttributes::uid(std::uint32_t index) {
 std::optional<std::uint32_t> FinalAttributes::gid(std::uint32_t index) {
   const auto [at, is_new] = gids_.try_emplace(index);
   if (is_new) {
-    const Principal& group = target_.groups.at(index);
+    const Principal group = policy_ != nullptr ? policy_->groups({target_.groups.at(index)}).front()
+                                               : target_.groups.at(index);
     at->second = options_.scan.has(Scan::NumericIds) ? group.id : local_gid(group);
     if (!at->second) {
       spdlog::warn("group {} is unknown here; its files have ours", quote(group.name));
@@ -143,9 +147,8 @@ Attributes FinalAttributes::of(const Entry& entry) {
   std::optional<FileStat> now;
   if (!modes || !owners || !groups || labels_) now = disk_.stat(entry.path);
   const bool same_type = now && now->type() == entry.type;
-  final.mode = modes       ? std::uint32_t{entry.mode}
-               : same_type ? std::uint32_t{now->permissions()}
-                           : entry.mode & ~mask_;
+  const std::uint32_t wanted = policy_ != nullptr ? policy_->mode(entry) : entry.mode;
+  final.mode = modes ? wanted : same_type ? std::uint32_t{now->permissions()} : wanted & ~mask_;
   if (privileged_ && owners) final.uid = uid(entry.owner);
   if (privileged_ && !owners && now) final.uid = now->uid;
   if (groups) final.gid = gid(entry.group);

@@ -18,6 +18,8 @@
 
 namespace xs {
 
+class TransferPolicy;
+
 // Where each file of Plan::contents has been staged, by its index in the target list.
 using StagedFiles = std::unordered_map<std::uint32_t, Staged>;
 
@@ -27,8 +29,9 @@ using StagedFiles = std::unordered_map<std::uint32_t, Staged>;
 class FinalAttributes {
  public:
   // `mask`: mode bits that a new object does not get when permissions are not managed.
+  // `policy`, where there is one, says as what an entry is taken over.
   FinalAttributes(Disk& disk, const Entries& target, const Options& options,
-                  std::uint32_t mask = 0022);
+                  std::uint32_t mask = 0022, const TransferPolicy* policy = nullptr);
   Attributes of(const Entry& entry);
 
  private:
@@ -39,6 +42,7 @@ class FinalAttributes {
   const Entries& target_;
   const Options& options_;
   const std::uint32_t mask_;
+  const TransferPolicy* const policy_;
   const bool privileged_;
   bool labels_;
   std::unordered_map<std::uint32_t, std::optional<std::uint32_t>> uids_;

@@ -340,6 +340,11 @@ void RealDisk::link(const std::string& from, const std::string& to) {
   source.dir->link(source.name, *target.dir, target.name);
 }
 
+void RealDisk::link_from(const Dir& dir, std::string_view name, const std::string& to) {
+  const Place target = place(to);
+  dir.link(name, *target.dir, target.name);
+}
+
 void RealDisk::rename(const std::string& from, const std::string& to) {
   const Place source = place(from);
   const Place target = place(to);
@@ -376,7 +381,10 @@ bool RealDisk::same_volume(const std::string& dir, const std::string& other) {
 
 bool RealDisk::writable(const std::string& dir) {
   const Held held = hold(dir);
-  return ::euidaccess(held->proc_path(Dir::kSelf).c_str(), R_OK | W_OK | X_OK) == 0;
+  if (::euidaccess(held->proc_path(Dir::kSelf).c_str(), R_OK | W_OK | X_OK) == 0) return true;
+  // A file system that is read-only, or fails, is not mended by another mode.
+  if (errno != EACCES) throw_errno("access", held->subject(Dir::kSelf));
+  return false;
 }
 
 bool RealDisk::owned_by_us(const FileStat& st) {

@@ -32,6 +32,7 @@ class RealDisk final : public Disk {
   void symlink(const std::string& target, const std::string& path) override;
   void mknod(const std::string& path, std::uint32_t mode_and_type, std::uint64_t rdev) override;
   void link(const std::string& from, const std::string& to) override;
+  void link_from(const Dir& dir, std::string_view name, const std::string& to) override;
   void rename(const std::string& from, const std::string& to) override;
   void unlink(const std::string& path) override;
   void rmdir(const std::string& path) override;

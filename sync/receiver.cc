@@ -2,18 +2,20 @@
 #include "sync/receiver.h"
 
 #include <algorithm>
-#include <numeric>
 #include <variant>
 
 #include "base/text.h"
 #include "protocol/entries.h"
-#include "sync/entries_builder.h"
-#include "sync/fetch.h"
+#include "sync/backup.h"
+#include "sync/files_from.h"
 #include "sync/filter_walk.h"
 #include "sync/hash.h"
+#include "sync/incoming.h"
+#include "sync/link_dest.h"
 #include "sync/local_tree.h"
 #include "sync/lock.h"
 #include "sync/real_disk.h"
+#include "sync/transfer_policy.h"
 
 namespace xs {
 namespace {
@@ -29,62 +31,50 @@ bool fits_in_hello(const Entries& index) {
   return bytes.size() <= limits::kIndex;
 }
 
-const Entry* find_entry(const Entries& entries, std::string_view path) {
-  const auto at = std::lower_bound(
-      entries.list.begin(), entries.list.end(), path,
-      [](const Entry& entry, std::string_view wanted) { return path_less(entry.path, wanted); });
-  return at != entries.list.end() && at->path == path ? &*at : nullptr;
-}
-
 bool only_root(const Entries& entries) { return entries.list.size() <= 1; }
 
-void check_count(std::size_t entries, const PullRequest& request) {
-  if (entries <= request.max_entries) return;
-  throw Error(Fault::Refused,
-              "the source has more than " + std::to_string(request.max_entries) + " entries");
+void check_deletions(const Plan& plan, const TransferRules& rules) {
+  if (!rules.max_delete || plan.deletes <= *rules.max_delete) return;
+  throw Error(Fault::Refused, std::to_string(plan.deletes) + " names would be deleted, and " +
+                                  std::to_string(*rules.max_delete) +
+                                  " may be (--max-delete): nothing was changed");
 }
 
-// What a peer may ask us to make, beyond what the codec has checked.
-void check_wish(const Entry& entry) {
-  constexpr unsigned kSetIds = 06000;
-  if (entry.type == EntryType::File && (entry.mode & kSetIds) != 0) {
-    throw Error(Fault::Refused,
-                quote(entry.path) + " is setuid or setgid at the source: such files are not taken");
-  }
+Dir open_destination(const PullRequest& request) {
+  make_destination(request.destination,
+                   request.preview ? MakeDestination::Never : request.make_destination);
+  return Dir::open_root(request.destination);
 }
 
-// Which numbers the server has for the entries of `merged`, that was made of these two: `news` have
-// ascending ones from `first`.
-std::vector<std::uint32_t> merge_numbers(const Entries& merged, const Entries& base,
-                                         const std::vector<std::uint32_t>& of_base,
-                                         const Entries& news, std::uint32_t first) {
-  std::vector<std::uint32_t> numbers(merged.list.size(), Fetch::kNoNumber);
-  std::size_t old = 0;
-  std::size_t fresh = 0;
-  for (std::size_t at = 0; at < numbers.size(); ++at) {
-    const std::string& path = merged.list[at].path;
-    while (old < of_base.size() && path_less(base.list[old].path, path)) ++old;
-    const bool is_new = fresh < news.list.size() && news.list[fresh].path == path;
-    const bool is_old = old < of_base.size() && base.list[old].path == path;
-    if (is_new) {
-      numbers[at] = first + static_cast<std::uint32_t>(fresh++);
-    } else if (is_old) {
-      numbers[at] = of_base[old];
-    }
-  }
-  return numbers;
+// What the rules of the transfer say about the run as a whole, before anything is looked at.
+PullRequest under_its_rules(PullRequest request) {
+  request.options = options_under(request.transfer, request.options);
+  return request;
+}
+
+std::optional<FilesFrom> files_of(const TransferRules& rules) {
+  if (!rules.files) return std::nullopt;
+  return FilesFrom(*rules.files, rules.files_recursive);
 }
 
 }  // namespace
 
 struct Receiver::State {
   State(PullRequest wanted, Clock& clock_in)
-      : request(std::move(wanted)),
+      : request(under_its_rules(std::move(wanted))),
+        policy(request.transfer, request.options, current_umask()),
+        backup(backup_rules(request.transfer, request.destination)),
+        files(files_of(request.transfer)),
+        own_filters(request.filters),
         clock(clock_in),
-        root(Dir::open_root(request.destination)),
+        root(open_destination(request)),
+        link_dest(request.transfer.link_dest, request.destination),
         lock(Lock::take(root)),
         disk(root),
         recovery(recover(disk, clock, recovery_rules(request))) {
+    if (files) request.options.scan = request.options.scan | Flags<Scan>{Scan::Recursive};
+    request.filters = with_backups(files ? files->behind(own_filters) : own_filters, backup,
+                                   request.options.scan.has(Scan::DeleteExcluded));
     Options options = request.options;
     if (request.choose_compare) options.compare = Compare::Quick;
     local = scan_destination(root, request.destination, options, request.filters);
@@ -96,8 +86,13 @@ struct Receiver::State {
   }
 
   PullRequest request;
+  const TransferPolicy policy;
+  const BackupRules backup;
+  const std::optional<FilesFrom> files;
+  const FilterList own_filters;  // without those of the list and of the backups
   Clock& clock;
   Dir root;
+  const LinkDest link_dest;
   Lock lock;
   RealDisk disk;
   Recovery recovery;
@@ -111,7 +106,11 @@ class Receiver::Session {
       : state_(state),
         request_(state.request),
         local_(state.local.scan.entries),
-        channel_(channel) {}
+        channel_(channel),
+        incoming_(channel, {state.disk, state.root, local_, request_.options, state.policy,
+                            request_.max_entries, request_.run_id, looks_only(),
+                            [this](const auto& problems) { add_problems(problems); }}),
+        target_(incoming_.target()) {}
 
   PullResult run() {
     result_.recovered = state_.recovery.completed;
@@ -122,106 +121,17 @@ class Receiver::Session {
     Message answer = channel_.receive();
     if (const auto* same = std::get_if<Unchanged>(&answer)) return unchanged(*same);
     take_fence(welcome);
-    Batch batch = collect<Manifest>(std::move(answer));
-    if (hello.index) {
-      merge(local_, batch);
+    const bool complete = incoming_.take_manifest(std::move(answer), hello.index.has_value());
+    if (looks_only()) {
+      preview(complete);
     } else {
-      numbers_.resize(batch.entries.list.size());
-      std::iota(numbers_.begin(), numbers_.end(), batch.first);
-      target_ = std::move(batch.entries);
-    }
-    if (request_.preview && !request_.examine) {
-      preview(batch.complete);
-    } else {
-      pull(batch.complete);
+      pull(complete);
     }
     return std::move(result_);
   }
 
  private:
-  struct Batch {
-    Entries entries;
-    std::uint32_t first = 0;  // the server's number of the first of them
-    std::vector<std::string> gone;
-    bool complete = false;
-  };
-
-  // Contents that arrive inside of entries: held while they are few, staged as they come beyond
-  // that, whether or not a plan will want them.
-  class Inlined {
-   public:
-    Inlined(Session& session, const EntriesBuilder& entries)
-        : session_(session),
-          attributes_(session.state_.disk, entries.so_far(), session.request_.options) {}
-
-    // The entry that was added last.
-    void add(EntriesBuilder& entries) {
-      const std::size_t at = entries.size() - 1;
-      const Entry& entry = entries.so_far().list[at];
-      if (!entry.inlined) return;
-      if (session_.looks_only()) return entries.drop_content(at);
-      held_.push_back(at);
-      bytes_ += entry.content.size();
-      if (bytes_ > (staging_ ? kStageAtOnce : kHold)) stage(entries);
-    }
-
-   private:
-    static constexpr std::size_t kHold = std::size_t{4} << 20;
-    static constexpr std::size_t kStageAtOnce = std::size_t{256} << 10;
-
-    void stage(EntriesBuilder& entries) {
-      staging_ = true;
-      std::vector<std::string> paths;
-      paths.reserve(held_.size());
-      for (const std::size_t at : held_) paths.push_back(entries.so_far().list[at].path);
-      session_.reach(paths);
-      SpaceNeeded needed;
-      for (const std::size_t at : held_) {
-        const Entry& entry = entries.so_far().list[at];
-        needed.add_file(session_.staging_->areas().root_of(entry.path), entry.size);
-      }
-      needed.check(session_.state_.disk);
-      for (const std::string& path : paths)
-        session_.nest_if_new(std::string(split_path(path).parent));
-      for (const std::size_t at : held_) {
-        session_.fetch_->stage_early(entries.so_far().list[at], attributes_);
-        entries.drop_content(at);
-      }
-      held_.clear();
-      bytes_ = 0;
-    }
-
-    Session& session_;
-    FinalAttributes attributes_;
-    std::vector<std::size_t> held_;
-    std::size_t bytes_ = 0;
-    bool staging_ = false;
-  };
-
   bool looks_only() const { return request_.preview && !request_.examine; }
-
-  // A directory that the plan will most likely make, and those above it that it will make, too.
-  void nest_if_new(const std::string& dir) {
-    std::vector<std::string> fresh;
-    for (std::string at = dir; !at.empty() && staging_->nest_of(at) == nullptr;
-         at = std::string(split_path(at).parent)) {
-      const Entry* local = find_entry(local_, at);
-      if (local != nullptr && local->type == EntryType::Dir) break;
-      fresh.push_back(at);
-    }
-    for (; !fresh.empty(); fresh.pop_back()) staging_->nest(fresh.back());
-  }
-
-  // The staging, with a place for each of these.
-  void reach(const std::vector<std::string>& paths) {
-    const Areas areas = Areas::find(state_.disk, paths);
-    if (staging_) {
-      staging_->widen(areas);
-    } else {
-      staging_.emplace(state_.disk, areas, request_.run_id);
-      fetch_.emplace(channel_, *staging_, state_.root);
-    }
-  }
 
   Hello make_hello() const {
     Hello hello;
@@ -230,8 +140,9 @@ class Receiver::Session {
     hello.root = request_.root;
     hello.options = request_.options;
     hello.filters = request_.filters.to_wire();
-    hello.generation = generation(local_, request_.options);
-    if (fits_in_hello(local_)) hello.index = local_;
+    const bool proves = request_.options.compare != Compare::Always && !state_.policy.adapts();
+    if (proves) hello.generation = generation(local_, request_.options);
+    if (!state_.policy.maps_owners() && fits_in_hello(local_)) hello.index = local_;
     return hello;
   }
 
@@ -271,95 +182,65 @@ class Receiver::Session {
     }
   }
 
-  // All parts of a manifest, or of what changed.
-  template <class M>
-  Batch collect(Message message) {
-    Batch batch;
-    batch.first = received_;
-    EntriesBuilder entries;
-    Inlined inlined(*this, entries);
-    for (;;) {
-      auto* part = std::get_if<M>(&message);
-      if (part == nullptr) throw Error(Fault::Protocol, "a list of entries breaks off");
-      for (Entry& entry : part->entries.list) {
-        check_count(entries.size() + 1, request_);
-        check_wish(entry);
-        if (fetch_) fetch_->forget(entry.path);
-        ++received_;
-        entries.add(part->entries, std::move(entry));
-        inlined.add(entries);
-      }
-      for (const std::string& path : part->gone) {
-        if (fetch_) fetch_->forget(path);
-      }
-      batch.gone.insert(batch.gone.end(), part->gone.begin(), part->gone.end());
-      add_problems(part->problems);
-      if (part->part != Part::More) {
-        batch.complete = part->part == Part::Complete;
-        batch.entries = entries.take();
-        check_order(batch);
-        return batch;
-      }
-      message = channel_.receive();
-    }
-  }
-
-  // Each part is sorted; all of them together must be, too.
-  static void check_order(const Batch& batch) {
-    const auto& list = batch.entries.list;
-    for (std::size_t i = 1; i < list.size(); ++i) {
-      if (!path_less(list[i - 1].path, list[i].path))
-        throw Error(Fault::Protocol, "entries out of order");
-    }
-    for (std::size_t i = 1; i < batch.gone.size(); ++i) {
-      if (!path_less(batch.gone[i - 1], batch.gone[i]))
-        throw Error(Fault::Protocol, "paths out of order");
-    }
-  }
-
-  // The tree that `base` becomes with what came.
-  void merge(const Entries& base, const Batch& batch) {
-    Entries merged = merge_entries(base, batch.gone, batch.entries);
-    numbers_ = merge_numbers(merged, base, numbers_, batch.entries, batch.first);
-    target_ = std::move(merged);
-  }
-
   void pull(bool complete) {
     Plan plan = make();
     for (;;) {
+      const Backups backups = plan_backups(plan, local_, target_, state_.backup);
       // The plan may grow with what changed, so a place is found for all of it anew.
-      reach(paths_of(plan));
+      incoming_.reach(paths_of(plan, backups));
+      Staging& staging = incoming_.staging();
+      Fetch& fetch = incoming_.fetch();
       for (const Action& action : plan.actions) {
-        if (action.kind == ActionKind::MakeDir) staging_->nest(action.path);
+        if (action.kind == ActionKind::MakeDir) staging.nest(action.path);
       }
-      const auto staged = [this](const Entry& entry) { return fetch_->has(entry); };
-      check_space(state_.disk, staging_->areas(), plan, target_, staged);
-      FinalAttributes attributes(state_.disk, target_, request_.options);
-      fetch_->stage(plan, target_, numbers_, attributes);
-      if (!complete) channel_.send(Enough{fetch_->wanted()});
+      const auto staged = [&fetch](const Entry& entry) { return fetch.is_staged(entry.path); };
+      check_space(state_.disk, staging.areas(), plan, target_, staged);
+      FinalAttributes attributes(state_.disk, target_, request_.options, 0022, &state_.policy);
+      stage_links(plan, staging, fetch);
+      fetch.stage(plan, target_, incoming_.numbers(), attributes);
+      if (!complete) channel_.send(Enough{fetch.wanted()});
       Message answer = channel_.receive();
       if (const auto* sealed = std::get_if<Seal>(&answer)) {
-        result_.literal = fetch_->literal();
-        if (request_.preview) return examine(plan, fetch_->staged(plan, target_), *sealed);
-        return commit_plan(plan, *staging_, fetch_->staged(plan, target_), attributes, *sealed);
+        result_.literal = fetch.literal();
+        if (request_.preview) return examine(plan, fetch.staged(plan, target_), *sealed);
+        return commit_plan(plan, backups, staging, fetch.staged(plan, target_), attributes,
+                           *sealed);
       }
-      const Batch batch = collect<Changed>(std::move(answer));
-      complete = batch.complete;
-      merge(target_, batch);
+      complete = incoming_.take_changes(std::move(answer));
       plan = make();
     }
   }
 
-  static std::vector<std::string> paths_of(const Plan& plan) {
+  void stage_links(const Plan& plan, Staging& staging, Fetch& fetch) {
+    for (const auto& [path, staged] :
+         state_.link_dest.stage(staging, plan, target_, request_.options, state_.policy)) {
+      fetch.forget(path);
+      fetch.adopt(path, staged);
+    }
+  }
+
+  // What the list of files names and the source does not have.
+  void find_missing() {
+    if (!state_.files) return;
+    FilterWalk walk(state_.own_filters, {request_.destination, false, true, false});
+    for (const std::string& path : state_.files->paths()) {
+      const bool there = find_entry(target_, path) != nullptr;
+      if (there || walk.hidden_with_parents(path, false)) continue;
+      add_problems({{path, "is in the list of files, and not at the source"}});
+    }
+  }
+
+  static std::vector<std::string> paths_of(const Plan& plan, const Backups& backups) {
     std::vector<std::string> paths;
+    for (const Backup& backup : backups.list) paths.push_back(backup.to);
     paths.reserve(plan.actions.size());
     for (const Action& action : plan.actions) paths.push_back(action.path);
     return paths;
   }
 
   Plan make() {
-    check_count(target_.list.size(), request_);
-    for (const Entry& entry : target_.list) check_wish(entry);
+    for (const Entry& entry : target_.list) incoming_.check_wish(entry);
+    find_missing();
     if (only_root(target_) && !only_root(local_) && request_.remove && !request_.allow_empty) {
       throw Error(
           Fault::Refused,
@@ -369,6 +250,10 @@ class Receiver::Session {
     rules.options = request_.options;
     rules.remove = request_.remove;
     rules.index_files = request_.index_files;
+    rules.policy = &state_.policy;
+    if (state_.backup.wanted && state_.backup.dir.empty()) {
+      rules.backup_suffix = state_.backup.suffix;
+    }
     const LocalTree& tree = state_.local;
     rules.is_protected = [&tree](std::string_view path, bool) { return tree.is_protected(path); };
     rules.is_protected_when_deleting = [&tree](std::string_view path, bool) {
@@ -376,9 +261,11 @@ class Receiver::Session {
     };
     rules.untouchable = tree.excluded;
     rules.untouchable.insert(rules.untouchable.end(), fenced_.begin(), fenced_.end());
+    if (!state_.backup.dir.empty()) rules.untouchable.push_back(state_.backup.dir);
     for (const Problem& problem : result_.problems) rules.untouchable.push_back(problem.path);
     Plan plan = make_plan(local_, target_, rules);
-    if (request_.approve) request_.approve(plan, local_, target_);
+    check_deletions(plan, request_.transfer);
+    if (request_.approve) request_.approve(plan, local_, target_, result_.problems);
     return plan;
   }
 
@@ -409,9 +296,7 @@ class Receiver::Session {
         check_seal(*sealed);
         return looked(plan, *sealed);
       }
-      const Batch batch = collect<Changed>(std::move(answer));
-      complete = batch.complete;
-      merge(target_, batch);
+      complete = incoming_.take_changes(std::move(answer));
     }
   }
 
@@ -438,20 +323,23 @@ class Receiver::Session {
     throw Error(Fault::Protocol, "the server sealed a state of which it never sent all files");
   }
 
-  void commit_plan(const Plan& plan, Staging& staging, const StagedFiles& files,
-                   FinalAttributes& attributes, const Seal& sealed) {
+  void commit_plan(const Plan& plan, const Backups& backups, Staging& staging,
+                   const StagedFiles& files, FinalAttributes& attributes, const Seal& sealed) {
     check_seal(sealed);
     check_complete(plan, files);
     CommitRequest commit_request;
-    fetch_->drop_all_but(plan, target_);
+    incoming_.fetch().drop_all_but(plan, target_);
     Prepared prepared = prepare(staging, plan, target_, files, attributes);
     commit_request.steps = std::move(prepared.steps);
     commit_request.inside = std::move(prepared.inside);
-    commit_request.wake = request_.wake;
+    std::vector<Problem> without_backup = backups.problems;
+    add_backup_steps(staging, backups, commit_request.steps, without_backup);
+    if (request_.wake) commit_request.wake = request_.wake(plan);
     commit_request.on_wake = request_.on_wake;
     commit_request.keep = request_.keep;
     const CommitResult done = commit(staging, state_.clock, std::move(commit_request));
     describe(plan);
+    add_problems(without_backup);
     add_problems(done.problems);
     result_.kept = done.generation;
     result_.window = done.window;
@@ -464,12 +352,9 @@ class Receiver::Session {
   const Entries& local_;
   Channel& channel_;
   PullResult result_;
-  Entries target_;
+  Incoming incoming_;
+  const Entries& target_;
   std::vector<std::string> fenced_;
-  std::vector<std::uint32_t> numbers_;  // the server's, of each entry of the target
-  std::uint32_t received_ = 0;          // entries, and so its next number
-  std::optional<Staging> staging_;      // once there is something to stage
-  std::optional<Fetch> fetch_;
 };
 
 Receiver::Receiver(PullRequest request, Clock& clock)

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "protocol/channel.h"
 #include "sync/commit.h"
+#include "sync/destination.h"
 #include "sync/filter.h"
 #include "sync/generations.h"
 #include "sync/plan.h"
@@ -50,16 +51,20 @@ struct PullRequest {
   bool remove = true;        // delete what the source does not have
   bool allow_empty = false;  // even if the source has nothing at all
   TransferRules transfer;    // what of it is taken over, and how
-  bool preview = false;      // plan only: nothing is fetched and nothing changed
+  MakeDestination make_destination = MakeDestination::Never;  // where it is missing
+  bool preview = false;  // plan only: nothing is fetched and nothing changed
   // With preview: everything is fetched, shown to this, and thrown away again.
   std::function<void(const Preview&)> examine = {};
   // Asked about every plan before anything is fetched for it (what comes inside of the entries may
-  // be staged by then); throws to refuse it.
-  std::function<void(const Plan&, const Entries& local, const Entries& target)> approve = {};
+  // be staged by then); throws to refuse it. The problems are those of either side.
+  std::function<void(const Plan&, const Entries& local, const Entries& target,
+                     const std::vector<Problem>& problems)>
+      approve = {};
   std::function<void(const Progress&)> progress = {};
   std::vector<std::string> index_files;  // committed after everything that they may name
   std::uint64_t run_id = 0;              // new for every run (Staging)
-  std::string wake;                      // CommitRequest::wake
+  // CommitRequest::wake, asked about the plan that is committed; unset: nobody.
+  std::function<std::string(const Plan&)> wake = {};
   Wake on_wake = {};
   KeepPolicy keep = {};
   std::size_t max_entries = 1'000'000;  // of the source
@@ -82,7 +87,7 @@ struct PullResult {
 
 class Receiver {
  public:
-  // Takes the lock (Locked), recovers (Io), scans (Partial).
+  // Reads the transfer rules (Usage), takes the lock (Locked), recovers (Io), scans (Partial).
   Receiver(PullRequest request, Clock& clock);
   ~Receiver();
   Receiver(const Receiver&) = delete;

@@ -190,7 +190,7 @@ CommitResult rollback(Disk& disk, const Clock& clock, RollbackRequest request) {
   Staging staging(disk, Areas::find(disk, paths), request.id);
   CommitRequest commit_request;
   commit_request.steps = Undo(staging, request.index_files).steps(wanted);
-  commit_request.wake = std::move(request.wake);
+  if (request.wake) commit_request.wake = request.wake(commit_request.steps);
   commit_request.on_wake = std::move(request.on_wake);
   commit_request.committed = std::move(request.committed);
   commit_request.keep = request.keep;

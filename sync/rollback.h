@@ -23,7 +23,8 @@ struct RollbackRequest {
   std::uint64_t number = 0;              // of a generation that list_generations() shows
   std::uint64_t id = 0;                  // of this run (Staging)
   std::vector<std::string> index_files;  // installed after everything else
-  std::string wake;
+  // CommitRequest::wake, asked about the steps; unset: nobody.
+  std::function<std::string(const std::vector<Step>&)> wake = {};
   Wake on_wake = {};
   std::function<void()> committed = {};
   KeepPolicy keep = {};

@@ -24,28 +24,86 @@ class Session {
 
   std::string run() {
     channel_.greet();
-    // The root is fixed, so the scan need not wait for the hello.
-    if (config_.expected && !config_.root.empty()) {
-      tree_.emplace(config_.root, rules(config_.expected->options, config_.expected->filters),
-                    clock_);
-    }
-    const Hello hello = channel_.accept();
+    std::optional<Hello> early = scan_ahead();
+    const Hello hello = early ? *std::move(early) : channel_.accept();
+    if (config_.account != nullptr) config_.account->hello = hello;
     if (hello.root.empty()) return talk(hello);
-    if (config_.root.empty() || hello.root != config_.root) {
-      throw Error(Fault::Selection, "this server does not serve " + quote(hello.root));
-    }
+    if (!foreseen(hello)) tree_.reset();
+    config_ = choose(hello.root);
+    check();
     channel_.welcome({hello.features, config_.version, config_.mandatory.to_wire()});
-    const FilterList filters = FilterList::from_wire(hello.filters);
-    ServedRules wished = rules(hello.options, filters);
-    if (!tree_ || !tree_->suits(wished.options, wished.filters)) {
-      tree_.emplace(config_.root, std::move(wished), clock_);
-    }
+    if (tree_)
+      tree_->compare_as(hello.options);
+    else
+      tree_.emplace(config_.root, rules(hello.options, FilterList::from_wire(hello.filters)),
+                    clock_);
     return dialogue(hello);
   }
 
  private:
+  struct Unforeseen {};
+
+  // The scan need not wait for the hello. Gives that back where it came meanwhile; one that wants
+  // something else ends the scan at once. What goes wrong with the tree is left to the scan for the
+  // hello; what goes wrong with the channel is the end.
+  std::optional<Hello> scan_ahead() {
+    std::optional<Hello> hello;
+    if (!config_.expected || config_.root.empty()) return hello;
+    bool broken = false;
+    const auto listen = [&] {
+      broken = true;
+      std::optional<Message> message;
+      if (hello)
+        channel_.pulse();
+      else
+        message = channel_.try_receive();
+      broken = false;
+      if (!message) return;
+      hello = std::get<Hello>(std::move(*message));
+      if (!foreseen(*hello)) throw Unforeseen();
+    };
+    try {
+      listen();
+      if (hello) return hello;
+      ServedRules ahead = rules(config_.expected->options, config_.expected->filters);
+      ahead.pulse = listen;
+      tree_.emplace(config_.root, std::move(ahead), clock_);
+      tree_->set_pulse([this] { channel_.pulse(); });
+    } catch (const Unforeseen&) {
+      tree_.reset();
+    } catch (const Error&) {
+      if (broken) throw;
+      tree_.reset();
+    }
+    return hello;
+  }
+
+  SenderConfig choose(const std::string& asked) const {
+    if (config_.choose) return config_.choose(asked);
+    if (!config_.root.empty() && asked == config_.root) return config_;
+    throw Error(Fault::Selection, "this server does not serve " + quote(asked));
+  }
+
+  // Whether the tree that was scanned ahead is the one that the client wants.
+  bool foreseen(const Hello& hello) const try {
+    if (!config_.expected || !ServedTree::same_walk(config_.expected->options, hello.options) ||
+        config_.expected->filters.to_wire() != hello.filters) {
+      return false;
+    }
+    const SenderConfig chosen = choose(hello.root);
+    return chosen.root == config_.root && chosen.below == config_.below &&
+           chosen.mandatory == config_.mandatory;
+  } catch (const Error&) {
+    return false;  // the same error is the client's answer in a moment
+  }
+
+  void check() const {
+    if (config_.check) config_.check();
+  }
+
   ServedRules rules(const Options& options, const FilterList& filters) {
-    return {options, filters.with_mandatory(config_.mandatory), [this] { channel_.pulse(); }};
+    return {options, filters.with_mandatory(config_.mandatory), [this] { channel_.pulse(); },
+            config_.below, config_.max_entries};
   }
 
   std::string talk(const Hello& hello) {
@@ -65,6 +123,8 @@ class Session {
     if (hello.index) first = tree_->against(*hello.index, inline_limit_);
     const bool comparable = hello.options.compare != Compare::Always && first.empty();
     if (comparable && hello.generation && *hello.generation == tree_->generation()) {
+      check();
+      if (config_.account != nullptr) config_.account->unchanged = true;
       channel_.send(Unchanged{*hello.generation, tree_->tree().problems});
       return goodbye(channel_.receive());
     }
@@ -73,8 +133,10 @@ class Session {
     bool complete = send_difference<Manifest>(first, hello.index.has_value());
     for (int round = 0; round <= config_.rounds; ++round) {
       if (!complete) serve_wants();
+      check();
       const Difference moved =
           tree_->look_again([this](const std::vector<std::uint32_t>& places) { renumber(places); });
+      check();
       if (moved.empty()) return seal();
       complete = send_difference<Changed>(moved, true);
     }
@@ -104,6 +166,7 @@ class Session {
       Entry entry = may_inline ? inlined(at) : tree.entries.list[at];
       complete = complete && (entry.type != EntryType::File || entry.inlined);
       sent_.push_back(at);
+      if (config_.account != nullptr) ++config_.account->entries;
       part.add(tree.entries, std::move(entry));
       if (part.weight() >= kPartWeight) channel_.send(M{part.take(), {}, {}, Part::More});
     }
@@ -129,7 +192,14 @@ class Session {
     if (end.result != FileResult::Complete || bytes.size() != entry.size) return entry;
     entry.content = std::move(bytes);
     entry.inlined = true;
+    count_file(entry.size);
     return entry;
+  }
+
+  void count_file(std::uint64_t bytes) {
+    if (config_.account == nullptr) return;
+    ++config_.account->files;
+    config_.account->bytes += bytes;
   }
 
   void serve_wants() {
@@ -181,11 +251,12 @@ class Session {
       end = tree_->read(entry, [&](std::string_view piece) { delta.feed(piece, sink); });
       if (end.result == FileResult::Complete) delta.finish(sink);
     }
+    if (end.result == FileResult::Complete) count_file(size);
     channel_.send(end);
   }
 
   Channel& channel_;
-  const SenderConfig& config_;
+  SenderConfig config_;
   Clock& clock_;
   std::optional<ServedTree> tree_;
   std::uint32_t inline_limit_ = 0;

@@ -3,6 +3,7 @@
 // stands. It answers with the tree below its own root, behind its own excludes, and never writes.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -11,6 +12,16 @@
 #include "sync/filter.h"
 
 namespace xs {
+
+// What a session was about, filled in as it goes: for the server's own log.
+struct SessionAccount {
+  std::optional<Hello> hello;
+  bool unchanged = false;
+  std::uint64_t entries = 0;  // that were sent
+  std::uint64_t files = 0;    // of which the contents were sent
+  std::uint64_t bytes = 0;    // in those files
+  std::string reason;         // the true one, where the client is told less
+};
 
 struct SenderConfig {
   std::string version;   // for the client's log
@@ -23,6 +34,15 @@ struct SenderConfig {
     FilterList filters;
   };
   std::optional<Expectation> expected;
+  std::string below;  // the directory below the root that is served; empty: all of it
+  // Whether the tree may be copied from now; throws what the client is to hear. Asked before the
+  // answer, and on both sides of the last look, so that no state is sealed that it would refuse.
+  std::function<void()> check = {};
+  // Where more than `root` is served: the configuration for the path that the client asks for.
+  // Throws Selection for one that is not served.
+  std::function<SenderConfig(const std::string& asked)> choose;
+  std::size_t max_entries = 10'000'000;  // of one tree; more is an Error of class Memory
+  SessionAccount* account = nullptr;
   int rounds = 5;  // how often a source that moves is sent again before it is given up (Vanished)
 };
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
+#include <map>
 #include <memory>
 
 #include "base/io.h"
@@ -30,25 +32,39 @@ bool is_young(const FileStat& st) {
   return st.ctime_ns > now - kFileTick && st.ctime_ns < now + kFileTick;
 }
 
+// A hard link whose first name cannot be read any more is listed anew, and its inode is the same.
+bool named_otherwise(const Entry& before, const Entry& after) {
+  return before.type != after.type ||
+         (after.type == EntryType::Hardlink && before.content != after.content);
+}
+
+// No symbolic link below the root is followed.
+Dir open_served(const std::string& root, const std::string& below) {
+  Dir dir = Dir::open_root(root);
+  return below.empty() ? std::move(dir) : dir.walk(below).as_root(root + "/" + below);
+}
+
 FileEnd worthless(FileResult result, std::string what) { return {result, {}, std::move(what)}; }
 
 }  // namespace
 
 ServedTree::ServedTree(const std::string& root, ServedRules rules, Clock& clock)
-    : root_(Dir::open_root(root)),
-      root_path_(root),
+    : root_(open_served(root, rules.below)),
+      root_path_(rules.below.empty() ? root : root + "/" + rules.below),
       rules_(std::move(rules)),
       clock_(clock),
       tree_(scan_tree()),
       held_(root_.walk("")) {}
 
-bool ServedTree::suits(const Options& options, const FilterList& filters) {
-  Options same = options;
-  same.compare = rules_.options.compare;  // only which digests are read
-  same.inline_limit = rules_.options.inline_limit;
-  if (same != rules_.options || filters != rules_.filters) return false;
+bool ServedTree::same_walk(const Options& one, Options other) {
+  other.compare = one.compare;  // only which digests are read
+  other.inline_limit = one.inline_limit;
+  return one == other;
+}
+
+void ServedTree::compare_as(const Options& options) {
+  assert(same_walk(rules_.options, options));
   rules_.options = options;
-  return true;
 }
 
 // Names and metadata only.
@@ -64,31 +80,49 @@ ScanResult ServedTree::scan_tree() {
   request.options = rules_.options;
   request.options.compare = Compare::Quick;
   request.options.inline_limit = 0;
+  request.max_entries = rules_.max_entries;
   request.hidden = [&](std::string_view path, bool is_dir) {
     if (++asked % kPulseEvery == 0 && rules_.pulse) rules_.pulse();
     return walk.hidden(path, is_dir);
   };
   if (rules_.filters.has_dir_merge()) {
     request.enter = [&](const Dir& dir) {
-      walk.enter(dir.path(), [&](const std::string& path) { return read_rule_file(root_, path); });
+      walk.enter(dir.path(), [&](const std::string& path) {
+        // A client could learn what is in a file from what its lines do as rules.
+        return walk.fenced(path, false) ? std::nullopt : read_rule_file(root_, path);
+      });
     };
     request.leave = [&](std::string_view) { walk.leave(); };
   }
   return scan(root_, request);
 }
 
-// Files that read() could not open are problems, and no part of the tree.
+// Files that read() could not open are problems, and no part of the tree; nor are the hard links
+// that repeat one.
 void ServedTree::set_aside(ScanResult& tree) const {
-  for (const Problem& problem : unreadable_) {
-    for (std::size_t at = 0; at < tree.entries.list.size(); ++at) {
-      if (tree.entries.list[at].path != problem.path) continue;
-      tree.entries.list.erase(tree.entries.list.begin() + static_cast<std::ptrdiff_t>(at));
-      tree.stamps.erase(tree.stamps.begin() + static_cast<std::ptrdiff_t>(at));
-      tree.problems.push_back(problem);
-      break;
+  if (unreadable_.empty()) return;
+  std::map<std::string_view, const Problem*> aside;
+  for (const Problem& problem : unreadable_) aside.emplace(problem.path, &problem);
+  auto& list = tree.entries.list;
+  std::size_t kept = 0;
+  for (std::size_t at = 0; at < list.size(); ++at) {
+    const Entry& entry = list[at];
+    const auto itself = aside.find(entry.path);
+    if (itself != aside.end()) {
+      tree.problems.push_back(*itself->second);
+    } else if (entry.type == EntryType::Hardlink && aside.count(entry.content) != 0) {
+      tree.problems.push_back({entry.path, "the file that it links to could not be read"});
+    } else {
+      if (kept != at) {
+        list[kept] = std::move(list[at]);
+        tree.stamps[kept] = tree.stamps[at];
+      }
+      ++kept;
     }
   }
-  if (!unreadable_.empty()) renumber_owners(tree.entries);
+  list.resize(kept);
+  tree.stamps.resize(kept);
+  renumber_owners(tree.entries);
 }
 
 // A new scan; in a comparison by contents with all digests, taken over from `before` where a file
@@ -106,7 +140,8 @@ void ServedTree::scan_after(const ScanResult& before) {
         ++was;
       const bool known = was < before.entries.list.size() &&
                          before.entries.list[was].path == path &&
-                         before.stamps[was] == tree.stamps[is] && !unsure[was];
+                         before.stamps[was] == tree.stamps[is] && !unsure[was] &&
+                         !named_otherwise(before.entries.list[was], tree.entries.list[is]);
       if (known) tree.entries.list[is].digest = before.entries.list[was].digest;
     }
   }
@@ -153,7 +188,11 @@ Digest ServedTree::generation() {
   return xs::generation(tree_.entries, rules_.options);
 }
 
-Difference ServedTree::everything() const {
+Difference ServedTree::everything() {
+  if (by_contents()) {
+    read_digests({});
+    settle();
+  }
   Difference all;
   for (std::uint32_t at = 0; at < tree_.entries.list.size(); ++at) all.entries.push_back(at);
   return all;
@@ -215,7 +254,8 @@ Difference ServedTree::compare(const ScanResult& before, std::vector<std::uint32
     const bool had = was < old.size() && old[was].path == now.path;
     // Most files have the stamp that they had; only the others are worth a closer look.
     const bool touched = !had || before.stamps[was] != tree_.stamps[is] ||
-                         old[was].digest.has_value() != now.digest.has_value();
+                         old[was].digest.has_value() != now.digest.has_value() ||
+                         named_otherwise(old[was], now);
     if (touched && (!had || !same(before, was, tree_, is))) moved.entries.push_back(is);
     if (had) places[was++] = is;
   }

@@ -22,7 +22,9 @@ struct ServedRules {
   Options options;
   FilterList filters;
   std::function<void()> pulse =
-      {};  // called often in long work, so that the client hears that we live
+      {};                  // called often in long work, so that the client hears that we live
+  std::string below = {};  // the directory below the root that is served; empty: all
+  std::size_t max_entries = 10'000'000;  // more is an Error of class Memory
 };
 
 // Some entries of the tree, and paths that it has no longer.
@@ -37,9 +39,11 @@ class ServedTree {
   // Scans at once, names and metadata. The clock must outlive the source.
   ServedTree(const std::string& root, ServedRules rules, Clock& clock);
 
+  void set_pulse(std::function<void()> pulse) { rules_.pulse = std::move(pulse); }
   const ScanResult& tree() const { return tree_; }
-  // Whether the tree as scanned serves these, too; it takes over what they ask for otherwise.
-  bool suits(const Options& options, const FilterList& filters);
+  // Whether one scan serves both: they differ only in what is read of the files.
+  static bool same_walk(const Options& one, Options other);
+  void compare_as(const Options& options);
 
   // In a comparison by contents these three read the files whose digest they need; the numbers of
   // entries hold until the next such call.
@@ -47,7 +51,7 @@ class ServedTree {
   // What somebody who has `index` lacks. A file that is in it for its size or its absence there,
   // and is no larger than `inline_limit`, may have no digest yet: read() finds it.
   Difference against(const Entries& index, std::uint32_t inline_limit);
-  Difference everything() const;
+  Difference everything();
 
   // What has changed since the scan before; nothing when the tree stood still. Otherwise entries
   // have new numbers: `renumbered`, when given, is called with where each old one is now, or kGone.

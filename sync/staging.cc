@@ -110,7 +110,7 @@ const std::string* Staging::nest_of(std::string_view dir) const {
 std::string Staging::name_for(std::string_view path) {
   const SplitPath parts = split_path(path);
   const std::string* nest = nest_of(parts.parent);
-  if (nest != nullptr && nest->size() + 1 + parts.name.size() <= limits::kPath &&
+  if (!nests_closed_ && nest != nullptr && nest->size() + 1 + parts.name.size() <= limits::kPath &&
       nest_of(path) == nullptr) {
     return join_path(*nest, parts.name);
   }
@@ -126,7 +126,8 @@ void Staging::nest(const std::string& dir) {
   if (nests_.size() > kSyncEach) needs_whole(areas_.root_of(dir));
 }
 
-void Staging::drop_nests_but(const std::set<std::string>& whole) {
+void Staging::close_nests(const std::set<std::string>& whole) {
+  nests_closed_ = true;
   for (auto at = nests_.begin(); at != nests_.end();) {
     const std::string& nest = at->second;
     const bool stray = whole.count(nest) == 0 && whole.count(std::string(split_path(nest).parent));
@@ -148,7 +149,7 @@ StagedFile Staging::create(std::string_view path) {
 
 Staged Staging::make_dir(std::string_view path) {
   check_landing(path);
-  const std::string* nest = nest_of(path);
+  const std::string* nest = nests_closed_ ? nullptr : nest_of(path);
   const std::string name = nest != nullptr ? *nest : name_for(path);
   if (nest == nullptr) disk_.mkdir(name, 0700);
   return {name, disk_.stat(name)->ino};
@@ -181,6 +182,13 @@ Staged Staging::make_link(std::string_view path, const std::string& from) {
   const std::string name = name_for(path);
   disk_.link(from, name);
   return {name, disk_.stat(name)->ino};
+}
+
+Staged Staging::make_link(std::string_view path, const Dir& dir, std::string_view name) {
+  check_landing(path);
+  const std::string link = new_name(areas_.root_of(path));
+  disk_.link_from(dir, name, link);
+  return {link, disk_.stat(link)->ino};
 }
 
 void Staging::drop(const Staged& staged) { disk_.unlink(staged.path); }

@@ -77,8 +77,9 @@ class Staging {
   void nest(const std::string& dir);
   // Where that directory is staged; nullptr when it is not nested.
   const std::string* nest_of(std::string_view dir) const;
-  // Removes staged directories that would come along with one of `whole` and are not of it.
-  void drop_nests_but(const std::set<std::string>& whole);
+  // Nothing is nested any more from here on; staged directories that would come along with one of
+  // `whole` and are not of it are removed.
+  void close_nests(const std::set<std::string>& whole);
   // Out of its directory: it will come into the tree by itself.
   Staged take_out(const std::string& path, const Staged& staged);
 
@@ -90,6 +91,8 @@ class Staging {
                       const Attributes& final);
   // Another name of a staged object or of one in the tree; it must be on the same file system.
   Staged make_link(std::string_view path, const std::string& from);
+  // Another name of a file outside the tree.
+  Staged make_link(std::string_view path, const Dir& dir, std::string_view name);
   // No longer wanted, for example because the source moved on.
   void drop(const Staged& staged);
 
@@ -127,6 +130,7 @@ class Staging {
   std::mutex lock_;
   std::map<std::string, Volume> volumes_;
   std::map<std::string, std::string, std::less<>> nests_;  // by where they will be
+  bool nests_closed_ = false;
   std::atomic<bool> failed_{false};
   bool released_ = false;
 };

@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <functional>
 #include <optional>
 
@@ -384,6 +386,29 @@ TEST_CASE("io: read_all reads a pipe to its end, within the limit, and does not 
   pipe.in = Fd();
   CHECK(read_all(pipe.out.get(), 3, "p") == "abc");
   check_throws(Fault::Io, "read 'p': Bad file descriptor", [] { read_all(-1, 3, "p"); });
+}
+
+TEST_CASE("io: a file is replaced whole, with its mode, and nothing is left beside it", "[base]") {
+  const test::TempDir dir;
+  const std::string path = dir / "f";
+  replace_file(path, "one", 0644);
+  replace_file(path, "two", 0640);
+  CHECK(dir.read("f") == "two");
+  struct stat st {};
+  REQUIRE(::stat(path.c_str(), &st) == 0);
+  CHECK((st.st_mode & 07777U) == 0640);
+  dir.write("f." + std::to_string(::getpid()) + ".new", "left by one that was cut off");
+  replace_file(path, "three", 0644);
+  CHECK(dir.read("f") == "three");
+  CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) == 1);
+}
+
+TEST_CASE("io: a replacement that fails leaves the old file and no other", "[base]") {
+  const test::TempDir dir;
+  REQUIRE(::mkdir((dir / "d").c_str(), 0700) == 0);
+  CHECK_THROWS_AS(replace_file(dir / "d", "x", 0644), Error);
+  CHECK_THROWS_AS(replace_file(dir / "absent/f", "x", 0644), Error);
+  CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) == 1);
 }
 
 }  // namespace xs

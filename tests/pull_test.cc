@@ -208,7 +208,8 @@ TEST_CASE(
     CHECK(cluster.secondary.read("d2/f149") == cluster.primary.read("d2/f149"));
   }
   SECTION("refused") {
-    cluster.request.approve = [](const Plan&, const Entries&, const Entries&) {
+    cluster.request.approve = [](const Plan&, const Entries&, const Entries&,
+                                 const std::vector<Problem>&) {
       throw Error(Fault::Refused, "not this");
     };
     CHECK(cluster.failure().fault() == Fault::Refused);
@@ -261,4 +262,45 @@ TEST_CASE("pull: random changes always end in an exact copy", "[sync]") {
     cluster.require_same();
     CHECK_FALSE(cluster.pull().changed);
   }
+}
+
+TEST_CASE("pull: approval sees the plan and the problems, and a refusal changes nothing",
+          "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.request.approve = [](const Plan& plan, const Entries& local, const Entries& target,
+                               const std::vector<Problem>& problems) {
+    CHECK(plan.creates == target.list.size() - local.list.size());
+    CHECK(problems.empty());
+    throw Error(Fault::Refused, "not today");
+  };
+  const Error error = cluster.failure();
+  CHECK(error.fault() == Fault::Refused);
+  CHECK(error.text() == "not today");
+}
+
+TEST_CASE("pull: what is owed after a commit is decided from its plan", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  std::vector<std::string> woken;
+  cluster.request.wake = [](const Plan& plan) { return std::to_string(plan.changes.size()); };
+  cluster.request.on_wake = [&](std::string_view owed) { woken.emplace_back(owed); };
+  const PullResult first = cluster.pull();
+  CHECK(woken == std::vector<std::string>{std::to_string(first.changes.size())});
+  cluster.pull();
+  CHECK(woken.size() == 1);
+}
+
+TEST_CASE("pull: a source that may not be copied from is neither begun with nor sealed", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  const int good = GENERATE(0, 1, 2);  // how many questions go well: the last comes after the scans
+  int asked = 0;
+  cluster.sender.check = [&] {
+    if (++asked > good) throw Error(Fault::Vanished, "a restore is under way");
+  };
+  const Error error = cluster.failure();
+  CHECK(error.fault() == Fault::Vanished);
+  CHECK(error.text().find("a restore is under way") != std::string::npos);
+  CHECK(asked == good + 1);
 }

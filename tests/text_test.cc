@@ -198,4 +198,25 @@ TEST_CASE("text: parse_number takes a whole decimal number and nothing else", "[
   CHECK_FALSE(parse_number({}));
 }
 
+TEST_CASE("text: what is escaped once is not escaped again", "[base]") {
+  for (const std::string& bytes :
+       {std::string("a\nb"), std::string("\\#012"), std::string("\xff\\"), std::string("\\"),
+        std::string("caf\xc3\xa9"), std::string()}) {
+    const std::string once = escape(bytes);
+    CHECK(escape_again(once) == once);
+    CHECK(escape_again("x\n" + once) == "x\\#012" + once);
+  }
+}
+
+TEST_CASE("text: only whole and shortest sequences are UTF-8", "[base]") {
+  for (const char* const text :
+       {"", "plain\n\x1b", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"}) {
+    CHECK(is_utf8(text));
+  }
+  for (const char* const text :
+       {"\xff", "\xc3", "a\xc3(", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
+    CHECK_FALSE(is_utf8(text));
+  }
+}
+
 }  // namespace xs

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -132,14 +133,19 @@ PullResult pull(const TempTree& source, const TempTree& destination, const Varia
   return result;
 }
 
-void rsync(const TempTree& source, const TempTree& destination, const Variant& variant) {
+// False where rsync (3.5.0) gives up by itself: it asks for the default ACL of what is no directory
+// any more, and calls the answer (EACCES) a failure.
+bool rsync(const TempTree& source, const TempTree& destination, const Variant& variant) {
   std::vector<std::string> argv = {"rsync", "-a", "--delete", "--checksum"};
   if (variant.links) argv.emplace_back("-H");
   if (variant.acls) argv.emplace_back("-A");
   if (variant.xattrs) argv.emplace_back("-X");
   argv.push_back(source.path() + "/");
   argv.push_back(destination.path() + "/");
-  REQUIRE(test::run_program(argv).end == kCleanEnd);
+  const std::string end = test::run_program(argv).end;
+  if (end.find("sys_acl_get_file") != std::string::npos) return false;
+  REQUIRE(end == kCleanEnd);
+  return true;
 }
 
 bool rsync_is_here() {
@@ -156,8 +162,8 @@ std::uint64_t setting(const char* name, std::uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-Copies both(const test::DiskTree& source_tree, const test::DiskTree& before_tree,
-            const Variant& variant) {
+std::optional<Copies> both(const test::DiskTree& source_tree, const test::DiskTree& before_tree,
+                           const Variant& variant) {
   TempTree source, theirs, ours;
   make(source, source_tree);
   make(theirs, before_tree);
@@ -165,11 +171,12 @@ Copies both(const test::DiskTree& source_tree, const test::DiskTree& before_tree
   Copies all;
   all.source = picture(source);
   all.before = picture(ours);
-  rsync(source, theirs, variant);
+  const bool comparable = rsync(source, theirs, variant);
   CHECK(pull(source, ours, variant).problems.empty());
   all.rsync = picture(theirs);
   all.ours = picture(ours);
   CHECK_FALSE(pull(source, ours, variant).changed);
+  if (!comparable) return std::nullopt;
   return all;
 }
 
@@ -182,6 +189,7 @@ TEST_CASE("versus rsync: random trees come out as rsync -a --delete --checksum m
   if (!can.xattrs || !can.acls) WARN("no user attributes or ACLs on this file system");
   const std::uint64_t first_seed = setting("XS_SEED", std::random_device{}());
   const std::uint64_t rounds = setting("XS_ROUNDS", 80);
+  std::uint64_t failed = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::mt19937_64 random(first_seed + round);
     Variant variant;
@@ -192,8 +200,11 @@ TEST_CASE("versus rsync: random trees come out as rsync -a --delete --checksum m
                     << (variant.xattrs ? " -X" : "") << (variant.acls ? " -A" : ""));
     const test::DiskTree source = test::random_tree(random, variant);
     const test::DiskTree before = test::earlier(random, variant, source);
-    compare(both(source, before, variant));
+    const auto copies = both(source, before, variant);
+    if (copies) compare(*copies);
+    if (!copies) ++failed;
   }
+  CHECK(failed <= 1 + rounds / 10);
 }
 
 TEST_CASE("versus rsync: times alone are no change here, and are there", "[sync]") {
@@ -204,7 +215,7 @@ TEST_CASE("versus rsync: times alone are no change here, and are there", "[sync]
     for (const char* name : {"d", "f", "l"})
       tree->mtime(name, tree == &source ? 2'000'000'000 : 1'000'000'000);
   }
-  rsync(source, theirs, {});
+  REQUIRE(rsync(source, theirs, {}));
   CHECK_FALSE(pull(source, ours, {}).changed);
   for (const char* name : {"d", "f", "l"}) {
     CHECK(ours.stat(name).st_mtim.tv_sec == 1);
@@ -216,7 +227,7 @@ TEST_CASE("versus rsync: a setuid file is refused here, and copied there", "[syn
   if (!rsync_is_here()) return;
   TempTree source, theirs, ours;
   source.file("f", "x").file("su", "x", 04755);
-  rsync(source, theirs, {});
+  REQUIRE(rsync(source, theirs, {}));
   CHECK((theirs.stat("su").st_mode & S_ISUID) != 0);
   CHECK_THROWS_AS(pull(source, ours, {}), Error);
   CHECK_FALSE(ours.exists("f"));
@@ -228,7 +239,7 @@ TEST_CASE("versus rsync: a fifo is a problem here unless asked for, and copied t
   source.fifo("p").file("f", "x");
   theirs.file("p", "in the way");
   ours.file("p", "in the way");
-  rsync(source, theirs, {});
+  REQUIRE(rsync(source, theirs, {}));
   CHECK(S_ISFIFO(theirs.stat("p").st_mode));
   const PullResult result = pull(source, ours, {}, false);
   REQUIRE(result.problems.size() == 1);

@@ -14,7 +14,6 @@
 // after which recovery is killed; XS_LONG=yes means every point. --at repeats one point. Ends with
 // 1 if any point was bad. Not for a client under a sanitizer, which makes calls of its own.
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -61,30 +60,6 @@ struct Count {
 };
 
 enum class Must { BeOld, BeNew };
-
-// A place of our own, in memory where there is one: a kill does not depend on the disk below.
-class Home {
- public:
-  Home() {
-    struct statfs shm {};
-    constexpr long kTmpfs = 0x01021994;
-    const bool fast = ::statfs("/dev/shm", &shm) == 0 && shm.f_type == kTmpfs;
-    std::string pattern =
-        (fast ? fs::path("/dev/shm") : fs::temp_directory_path()) / "xs-kill-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) throw_errno("mkdtemp", pattern);
-    path_ = pattern;
-  }
-  ~Home() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Home(const Home&) = delete;
-  Home& operator=(const Home&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 class Sweep {
  public:
@@ -264,7 +239,7 @@ class Sweep {
 
   const Setting& setting_;
   const Workload& workload_;
-  Home home_;
+  Home home_{"xs-kill"};
   Runner runner_;
   const std::string old_ = home_.path() / "old";
   const std::string new_ = home_.path() / "new";

@@ -6,9 +6,11 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -66,14 +68,17 @@ Runner::Runner(fs::path home) : home_(std::move(home)) {
 }
 
 Ended Runner::run(const std::vector<std::string>& argv) {
-  const pid_t pid = start(argv, false);
+  const pid_t pid = start(argv, [] {});
   Ended ended;
   if (::waitpid(pid, &ended.status, 0) != pid) throw_errno("waitpid", argv[0]);
   return collect(std::move(ended));
 }
 
 Ended Runner::trace(const std::vector<std::string>& argv, std::uint64_t kill_at) {
-  const pid_t pid = start(argv, true);
+  const pid_t pid = start(argv, [] {
+    ::ptrace(PTRACE_TRACEME, 0, 0, 0);
+    ::raise(SIGSTOP);
+  });
   Ended ended;
   if (::waitpid(pid, &ended.status, 0) != pid || !WIFSTOPPED(ended.status))
     throw_errno("waitpid", argv[0]);
@@ -102,7 +107,7 @@ Ended Runner::trace(const std::vector<std::string>& argv, std::uint64_t kill_at)
   }
 }
 
-pid_t Runner::start(const std::vector<std::string>& argv, bool traced) {
+pid_t Runner::start(const std::vector<std::string>& argv, const std::function<void()>& in_child) {
   std::vector<char*> words;
   words.reserve(argv.size() + 1);
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
@@ -115,10 +120,7 @@ pid_t Runner::start(const std::vector<std::string>& argv, bool traced) {
   ::dup2(out.get(), STDOUT_FILENO);
   ::dup2(err.get(), STDERR_FILENO);
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
-  if (traced) {
-    ::ptrace(PTRACE_TRACEME, 0, 0, 0);
-    ::raise(SIGSTOP);
-  }
+  in_child();
   ::execvp(words[0], words.data());
   ::_exit(127);
 }
@@ -130,6 +132,21 @@ Ended Runner::collect(Ended ended) const {
   ended.out = slurp(home_ / "out");
   ended.err = slurp(home_ / "err");
   return ended;
+}
+
+Home::Home(const std::string& name) {
+  struct statfs shm {};
+  constexpr long kTmpfs = 0x01021994;
+  const bool fast = ::statfs("/dev/shm", &shm) == 0 && shm.f_type == kTmpfs;
+  std::string pattern =
+      (fast ? fs::path("/dev/shm") : fs::temp_directory_path()) / (name + "-XXXXXX");
+  if (::mkdtemp(pattern.data()) == nullptr) throw_errno("mkdtemp", pattern);
+  path_ = pattern;
+}
+
+Home::~Home() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
 }
 
 }  // namespace xs::test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // kill_tracer: runs programs one at a time, and kills one at its n-th system call by ptrace. For
-// kill_sweep alone; it shares no code with what it kills. What cannot be started or traced is an
-// Error (Io).
+// kill_sweep and, without the killing, fault_sweep; it shares no code with what it kills. What
+// cannot be started or traced is an Error (Io).
 #pragma once
 
 #include <sys/types.h>
@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -37,11 +38,28 @@ class Runner {
   // Killed at the entry of call `kill_at`, counted from 1; kNever lets it live.
   Ended trace(const std::vector<std::string>& argv, std::uint64_t kill_at);
 
- private:
-  pid_t start(const std::vector<std::string>& argv, bool traced);
+ protected:
+  // `in_child` runs between fork and exec.
+  pid_t start(const std::vector<std::string>& argv, const std::function<void()>& in_child);
+  // Of a program that has ended; waits for all that it started.
   Ended collect(Ended ended) const;
 
+ private:
   std::filesystem::path home_;
+};
+
+// A place of our own, in memory where there is one: what a harness does to a program's calls does
+// not depend on the disk below. Gone with its object.
+class Home {
+ public:
+  explicit Home(const std::string& name);
+  ~Home();
+  Home(const Home&) = delete;
+  Home& operator=(const Home&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
 };
 
 }  // namespace xs::test

@@ -174,7 +174,7 @@ TEST_CASE("model: a rollback, cut anywhere, leaves the newer tree or the older o
         request.number = 1;
         request.id = 18;
         request.index_files = {kIndexFile};
-        request.wake = back.wake();
+        request.wake = [&back](const std::vector<Step>&) { return back.wake(); };
         request.on_wake = wake;
         request.committed = committed;
         rollback(on, SteadyClock(), request);

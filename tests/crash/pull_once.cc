@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT
 // pull_once [--recover] [--quick] [--exclude PATTERN]... SERVE_ONCE SOURCE DESTINATION
+// pull_once --via REMOTE_SHELL ... [USER@]HOST SOURCE DESTINATION
 // The client's session for one tree, from serve_once as a child; what the crash harnesses kill.
 // Prints "committed GENERATION" once nothing can take it back, "unchanged GENERATION" otherwise.
+// --via asks a host through ssh instead; what serves there is for its forced command to say.
 // --recover only completes or cleans up what an earlier run left.
 #include <unistd.h>
 
 #include <cstdio>
 #include <ctime>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
 #include "cli/exit.h"
 #include "protocol/process_stream.h"
+#include "protocol/transport.h"
 #include "sync/hash.h"
 #include "sync/receiver.h"
 
@@ -34,11 +38,22 @@ int report(const std::vector<Problem>& problems) {
   return problems.empty() ? 0 : exit_code(Fault::Partial);
 }
 
+std::unique_ptr<Stream> open(const std::string& via, const std::vector<std::string>& names,
+                             Clock& clock) {
+  if (via.empty()) {
+    return std::make_unique<ProcessStream>(std::vector<std::string>{names[0], names[1]}, clock);
+  }
+  TransportOptions transport;
+  transport.remote_shell = via;
+  return open_transport(parse_endpoint(names[0]), transport, clock);
+}
+
 int run(std::vector<std::string> words) {
   PullRequest request;
   bool recover_only = false;
   bool quick = false;
   std::vector<std::string> names;
+  std::string via;
   for (std::size_t at = 0; at < words.size(); ++at) {
     if (words[at] == "--recover")
       recover_only = true;
@@ -46,6 +61,8 @@ int run(std::vector<std::string> words) {
       quick = true;
     else if (words[at] == "--exclude" && at + 1 < words.size())
       request.filters.exclude(words[++at]);
+    else if (words[at] == "--via" && at + 1 < words.size())
+      via = words[++at];
     else
       names.push_back(words[at]);
   }
@@ -66,9 +83,9 @@ int run(std::vector<std::string> words) {
   SteadyClock clock;
   if (recover_only) return report(Receiver(request, clock).recovery().problems);
   // The server scans while we do.
-  ProcessStream stream({names[0], names[1]}, clock);
+  const auto stream = open(via, names, clock);
   Receiver receiver(request, clock);
-  Channel channel(stream, Side::Client, clock, {}, clock.now() + std::chrono::hours(1));
+  Channel channel(*stream, Side::Client, clock, {}, clock.now() + std::chrono::hours(1));
   const PullResult result = receiver.run(channel);
   std::printf("%s %s\n", result.changed ? "committed" : "unchanged",
               to_hex(result.generation).c_str());

@@ -174,7 +174,7 @@ TEST_CASE("session: wrong input ends with one line and the code of its class", "
       {{"prob", "x"}, "status 1"},
       {{"probe", "-e", "ssh 'x", "host"}, "status 1"},
       {{"probe", "-oProxyCommand=x"}, "status 1"},
-      {{"probe", "--timeout", "0", "host"}, "status 1"},
+      {{"probe", "--timeout", "-1", "host"}, "status 1"},
       {{"probe", "--timeout", "ten", "host"}, "status 1"},
       {{"probe", "-e", "/nowhere/ssh", "primary.example"}, "status 5"},
       {{"probe", "127.0.0.1", "-e", "ssh -p 1 -i /nowhere -o UserKnownHostsFile=/nowhere"},

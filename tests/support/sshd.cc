@@ -35,9 +35,12 @@ constexpr auto kPatience = 20s;
   throw std::runtime_error(what + ": " + errno_text(errno));
 }
 
-std::string slurp(const std::string& path) {
+// Nothing for what cannot be read: a process in /proc may end between its open and its read.
+std::string slurp(const std::string& path) try {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+} catch (const std::ios_base::failure&) {
+  return "";
 }
 
 // Asks again every 5 ms: neither sshd nor a child's end can be waited for with a deadline.

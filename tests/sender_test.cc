@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+#include "sync/sender.h"
+
+#include "base/io.h"
+#include "tests/support/catch.h"
+#include "tests/support/cluster.h"
+#include "tests/support/thrown.h"
+
+using namespace xs;
+using Catch::Contains;
+using test::Cluster;
+
+TEST_CASE("sender: a check that fails before the tree is served reaches the client with its class",
+          "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.sender.check = [] { throw Error(Fault::Vanished, "a restore is at work"); };
+  const Error error = cluster.failure();
+  CHECK(error.fault() == Fault::Vanished);
+  CHECK_THAT(error.text(), Contains("a restore is at work"));
+}
+
+TEST_CASE("sender: a check that fails before the seal leaves the secondary as it was", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  int asked = 0;
+  cluster.sender.check = [&] {
+    if (++asked == 2) throw Error(Fault::Role, "this node is no master any more");
+  };
+  CHECK(cluster.failure().fault() == Fault::Role);
+  CHECK(asked == 2);
+  // The same at the end of a session that has nothing to say.
+  cluster.sender.check = {};
+  cluster.pull();
+  asked = 0;
+  cluster.sender.check = [&] {
+    if (++asked == 2) throw Error(Fault::Role, "this node is no master any more");
+  };
+  CHECK(cluster.failure().fault() == Fault::Role);
+}
+
+TEST_CASE("sender: a client that only talks is not asked for a check", "[sync]") {
+  Cluster cluster;
+  cluster.sender.check = [] { throw Error(Fault::Role, "no master"); };
+  SteadyClock clock;
+  test::converse(
+      [&](Channel& channel) {
+        channel.connect({});
+        channel.finish("done");
+      },
+      [&](Channel& channel) { CHECK(serve(channel, cluster.sender, clock) == "done"); });
+}
+
+TEST_CASE("sender: the tree is chosen by the path that the client asks for", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  const SenderConfig base = cluster.sender;
+  cluster.sender.choose = [&](const std::string& asked) {
+    if (asked != "/the signer") throw Error(Fault::Selection, "not served");
+    SenderConfig chosen = base;
+    chosen.below = "signer";
+    return chosen;
+  };
+  cluster.request.root = "/the signer";
+  CHECK(cluster.pull().changed);
+  CHECK(cluster.secondary.read("keyconf.xml") == "<keys/>");
+  CHECK(cluster.secondary.exists("softtoken/key.p12"));
+  CHECK_FALSE(cluster.secondary.exists("signer"));
+  CHECK_FALSE(cluster.pull().changed);
+  cluster.request.root = cluster.primary.path();
+  CHECK(cluster.failure().fault() == Fault::Selection);
+}
+
+TEST_CASE("sender: a directory below the root is never reached through a symbolic link", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.primary.symlink("way", "signer");
+  for (const char* below : {"way", "way/softtoken", "signer/keyconf.xml", "nowhere"}) {
+    cluster.sender.below = below;
+    INFO(below);
+    CHECK_NOTHROW(cluster.failure());
+  }
+}
+
+TEST_CASE("sender: more entries than it may hold end the session", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.sender.max_entries = 3;
+  CHECK(cluster.failure().fault() == Fault::Memory);
+}
+
+TEST_CASE("sender: a file that the server excludes cannot be read as a file of rules", "[sync]") {
+  Cluster cluster;
+  cluster.primary.file("db.properties", "zzz secret\n").dir("d").file("d/db.properties", "zzz 2\n");
+  cluster.primary.file("d/open", "+ x\n").dir("hidden").file("hidden/rules", "zzz third\n");
+  cluster.sender.mandatory.exclude("db.properties");
+  cluster.sender.mandatory.exclude("/hidden");
+  for (const char* rule : {": db.properties", ": /db.properties", ": /hidden/rules"}) {
+    INFO(rule);
+    cluster.request.filters = {};
+    cluster.request.filters.filter(rule);
+    CHECK_NOTHROW(cluster.pull());
+    CHECK_FALSE(cluster.secondary.exists("db.properties"));
+  }
+  SECTION("nor through a rule file that leads to it") {
+    cluster.primary.file("d/.rules", ". db.properties\n");
+    cluster.request.filters = {};
+    cluster.request.filters.filter(": .rules");
+    const Error error = cluster.failure();
+    CHECK_THAT(error.text(), !Contains("zzz"));
+  }
+  SECTION("while one that it shows is") {
+    cluster.request.filters = {};
+    cluster.request.filters.filter(": open");
+    cluster.primary.file("d/open", "- skipped\n").file("d/skipped");
+    cluster.pull();
+    CHECK_FALSE(cluster.secondary.exists("d/skipped"));
+  }
+}
+
+TEST_CASE("sender: the account of a session says what was sent", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  SessionAccount account;
+  cluster.sender.account = &account;
+  const PullResult result = cluster.pull();
+  REQUIRE(account.hello);
+  CHECK(account.hello->root == cluster.primary.path());
+  CHECK_FALSE(account.unchanged);
+  CHECK(account.entries == result.entries - 1);  // the root itself is alike
+  CHECK(account.files == 5);
+  CHECK(account.bytes == result.total_size);
+  account = {};
+  cluster.pull();
+  CHECK(account.unchanged);
+  CHECK(account.files == 0);
+}
+
+TEST_CASE("sender: a scan ahead of the hello changes nothing but the time", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.primary.file("note.tmp");
+  cluster.request.choose_compare = false;
+  SenderConfig::Expectation expected{cluster.request.options, {}};
+  SECTION("what was expected") {}
+  SECTION("other options") { expected.options.keep = {}; }
+  SECTION("other filters") {
+    expected.filters.exclude("*");
+    cluster.request.filters.exclude("*.tmp");
+  }
+  SECTION("another tree") {
+    const SenderConfig base = cluster.sender;
+    cluster.sender.choose = [base](const std::string&) { return base; };
+    cluster.sender.root = "/";
+  }
+  SECTION("an expected tree that is not there") {
+    const SenderConfig base = cluster.sender;
+    cluster.sender.choose = [base](const std::string&) { return base; };
+    cluster.sender.root = "/nowhere/at all";
+  }
+  cluster.sender.expected = expected;
+  CHECK(cluster.pull().changed);
+  CHECK(cluster.secondary.read("signer/keyconf.xml") == "<keys/>");
+  CHECK(cluster.secondary.exists("note.tmp") == cluster.request.filters.rules().empty());
+  CHECK_FALSE(cluster.pull().changed);
+}
+
+TEST_CASE("sender: a client that lies about its hello while the scan is ahead hears of it",
+          "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.sender.expected = SenderConfig::Expectation{cluster.request.options, {}};
+  SteadyClock clock;
+  const auto error = test::thrown_by([&] {
+    test::converse(
+        [&](Channel& channel) {
+          channel.greet();
+          channel.abort(Error(Fault::Interrupted, "changed my mind"));
+        },
+        [&](Channel& channel) { serve(channel, cluster.sender, clock); });
+  });
+  REQUIRE(error);
+  CHECK_THAT(error->text(), Contains("changed my mind"));
+}
