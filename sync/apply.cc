@@ -79,8 +79,9 @@ class Applier {
   void make_dir(const Step& step) {
     if (is_done(step)) return;
     const auto now = disk_.stat(step.path);
-    // Somebody made it meanwhile; what it is like is set later.
-    if (now && now->is_dir()) return;
+    // Somebody made it meanwhile; what it is like is set later. A rename onto one that is not empty
+    // would fail, so what is inside of ours is then left out.
+    if (now && now->is_dir() && disk_.list(step.staged).empty()) return;
     disk_.rename(step.staged, step.path);
   }
 
@@ -156,6 +157,58 @@ class ChangedDirs {
   std::vector<std::unique_ptr<DiskVolume>> volumes_;
 };
 
+// A destination root that gets another owner takes its staging areas along, or that owner's runs
+// would refuse them. In between they are root's, whom no next run of root refuses.
+class AreaOwner {
+ public:
+  AreaOwner(Disk& disk, const Journal& journal) : disk_(disk), areas_(journal.areas) {
+    for (const Step& step : journal.steps) {
+      if (step.kind == ActionKind::DirAttributes && step.path.empty()) moves_ = changes(step);
+    }
+    if (!moves_) return;
+    for (const std::string& area : areas_.roots()) {
+      disk_.take_over(area_dir(area));
+      disk_.sync_dir(area_dir(area));
+    }
+  }
+
+  void hand_over() {
+    if (!moves_) return;
+    for (const std::string& area : areas_.roots()) hand_over(area_dir(area));
+  }
+
+ private:
+  bool changes(const Step& step) const {
+    const auto now = disk_.stat("");
+    const auto area = disk_.stat(area_dir(""));
+    const std::uint32_t uid = step.attributes.uid.value_or(now->uid);
+    const std::uint32_t gid = step.attributes.gid.value_or(now->gid);
+    return uid != now->uid || gid != now->gid || (area && (area->uid != uid || area->gid != gid));
+  }
+
+  // All that is ours. What generations keep is not: it shares its owner with the tree.
+  void hand_over(const std::string& dir) {
+    for (const std::string& name : disk_.list(dir)) {
+      const std::string path = join_path(dir, name);
+      const bool ours = dir_names_.count(name) != 0 || file_names_.count(name) != 0;
+      const bool numbered = split_path(dir).name == "previous";
+      if (!ours && !numbered) continue;
+      if (numbered || dir_names_.count(name) != 0) {
+        hand_over(path);
+      } else {
+        disk_.hand_over(path);
+      }
+    }
+    disk_.hand_over(dir);
+  }
+
+  Disk& disk_;
+  const Areas& areas_;
+  bool moves_ = false;
+  const std::set<std::string> dir_names_{"previous"};
+  const std::set<std::string> file_names_{"lock", "areas", "journal", "manifest", "pending"};
+};
+
 // Seeded::DeleteFirst and IndexFirst.
 [[maybe_unused]] std::vector<Step> in_seeded_order(std::vector<Step> steps) {
   std::stable_partition(steps.begin(), steps.end(), [](const Step& step) {
@@ -191,6 +244,7 @@ FinishResult finish(Disk& disk, const Clock& clock, const Journal& journal,
   FinishResult result;
   if (seeded(Seeded::WakeBeforeApply)) wake(journal, rules);
   ChangedDirs changed(disk, journal);
+  AreaOwner owner(disk, journal);
   Applier applier(disk, rules.redo, result.problems);
   const Instant begin = clock.now();
   if constexpr (seeded(Seeded::DeleteFirst) || seeded(Seeded::IndexFirst)) {
@@ -208,6 +262,7 @@ FinishResult finish(Disk& disk, const Clock& clock, const Journal& journal,
     // no way back through it.
     prune_generations(disk, {0, 0});
   }
+  owner.hand_over();
   if (!seeded(Seeded::WakeBeforeApply)) wake(journal, rules);
   if (seeded(Seeded::CleanBeforeDrop)) clean_run(disk, journal);
   if (!seeded(Seeded::DropBeforeParentSync)) drop_journal(disk);

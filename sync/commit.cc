@@ -39,11 +39,21 @@ class Inspector {
   // Nothing where the commit itself will have made room by then.
   std::optional<FileStat> look(const Step& step) {
     if (step.kind != ActionKind::Displace && is_gone(step.path)) return std::nullopt;
-    if (step.kind == ActionKind::DirAttributes && made_.count(step.path) != 0) return std::nullopt;
+    const bool itself = step.kind == ActionKind::DirAttributes;
+    if (is_made(itself ? step.path : split_path(step.path).parent)) return std::nullopt;
     return disk_.stat(step.path);
   }
 
+  // A new directory, or one that comes inside of it.
+  bool is_made(std::string_view dir) const {
+    for (; !made_.empty() && !dir.empty(); dir = split_path(dir).parent) {
+      if (made_.find(dir) != made_.end()) return true;
+    }
+    return false;
+  }
+
   bool is_gone(std::string_view path) const {
+    if (displaced_.empty()) return false;
     for (;;) {
       if (displaced_.find(path) != displaced_.end()) return true;
       if (path.empty()) return false;
@@ -54,7 +64,7 @@ class Inspector {
   void check_parent(const Step& step) {
     if (step.path.empty()) return;
     const std::string parent(split_path(step.path).parent);
-    if (made_.count(parent) != 0 || !checked_.insert(parent).second) return;
+    if (is_made(parent) || !checked_.insert(parent).second) return;
     const auto st = disk_.stat(parent);
     if (is_gone(parent) || !st || !st->is_dir()) changed(step, "its directory is not there");
     check_writable(parent, step.path);
@@ -88,7 +98,7 @@ class Inspector {
         if (!st->is_dir()) changed(step, "it is no directory any more");
         return;
       case ActionKind::DirAttributes:
-        if (made_.count(step.path) == 0 && (!st || !st->is_dir())) {
+        if (!is_made(step.path) && (!st || !st->is_dir())) {
           changed(step, "it is no directory any more");
         }
         return;
@@ -176,7 +186,7 @@ CommitResult commit(Staging& staging, const Clock& clock, CommitRequest request)
   Journal journal{staging.id(), 0, staging.areas(), std::move(request.wake),
                   std::move(request.steps)};
   const auto old = Inspector(disk, journal.areas).inspect(journal.steps);
-  KeptGeneration kept(disk, journal.areas, journal.id, journal.steps, old, request.keep);
+  KeptGeneration kept(disk, journal, old, request.inside, request.keep);
   journal.generation = kept.number();
   staging.sync();
   if (seeded(Seeded::AcknowledgeEarly) && request.committed) request.committed();

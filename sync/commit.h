@@ -20,8 +20,9 @@
 namespace xs {
 
 struct CommitRequest {
-  std::vector<Step> steps;  // in the order of the plan (prepare.h)
-  std::string wake;         // handed to `on_wake` when the tree is new, at least once; empty: never
+  std::vector<Step> steps;          // in the order of the plan (prepare.h)
+  std::vector<std::string> inside;  // Prepared::inside
+  std::string wake;  // handed to `on_wake` when the tree is new, at least once; empty: never
   Wake on_wake = {};
   std::function<void()> committed = {};  // when nothing can take it back, before the cleaning up
   KeepPolicy keep = {};

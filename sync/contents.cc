@@ -2,7 +2,6 @@
 #include "sync/contents.h"
 
 #include <fcntl.h>
-#include <time.h>
 
 #include <algorithm>
 #include <limits>
@@ -12,23 +11,14 @@
 #include "base/io.h"
 #include "protocol/entries.h"
 #include "sync/hash.h"
+#include "sync/stand_still.h"
 
 namespace xs {
 namespace {
 
 constexpr std::size_t kReadSize = std::size_t{256} << 10;
-// Time stamps of files advance with the timer interrupt: 10 ms where it is slowest, doubled to be
-// safe.
-constexpr std::int64_t kTick = 20'000'000;
 
 enum class Outcome { Done, Moved, Gone };
-
-// The kernel's own clock for time stamps.
-std::int64_t file_clock() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 // A name that was a regular file a moment ago and now is not: no error, the tree moves.
 bool type_changed(int err) {
@@ -100,7 +90,7 @@ class Reader {
       entry.inlined = false;
       return Outcome::Moved;
     }
-    young_ = after.ctime_ns > start - kTick && after.ctime_ns < file_clock() + kTick;
+    young_ = after.ctime_ns > start - kFileTick && after.ctime_ns < file_clock() + kFileTick;
     if (request_.digests) entry.digest = digest;
     return Outcome::Done;
   }

@@ -74,10 +74,12 @@ class Disk {
   virtual std::vector<Xattr> xattrs(const std::string& path, Flags<Keep> keep) = 0;
 
   virtual void mkdir(const std::string& path, std::uint32_t mode) = 0;
-  // Mode 0700, no inherited ACL; where we are root, it belongs to the owner of the destination
-  // root, so that a later run as that user can finish or remove what we began.
+  // Mode 0700, no inherited ACL; where we are root, it belongs to whoever owns the destination
+  // root now, so that a later run as that user can finish or remove what we began.
   virtual void make_private_dir(const std::string& path) = 0;
-  virtual void hand_over(const std::string& path) = 0;  // the same ownership, for a file
+  virtual void hand_over(const std::string& path) = 0;  // the same ownership, for what is there
+  // Where we are root: it is root's, until it is handed over again.
+  virtual void take_over(const std::string& path) = 0;
   virtual void symlink(const std::string& target, const std::string& path) = 0;
   virtual void mknod(const std::string& path, std::uint32_t mode_and_type, std::uint64_t rdev) = 0;
   virtual void link(const std::string& from, const std::string& to) = 0;

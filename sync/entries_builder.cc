@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "protocol/entries.h"
+#include "sync/hash.h"
 
 namespace xs {
 
@@ -23,6 +24,12 @@ void EntriesBuilder::add(const Entries& from, Entry entry) {
   weight_ += kFixed + entry.path.size() + entry.content.size();
   for (const Xattr& one : entry.xattrs) weight_ += kFixed + one.name.size() + one.value.size();
   made_.list.push_back(std::move(entry));
+}
+
+void EntriesBuilder::drop_content(std::size_t at) {
+  Entry& entry = made_.list.at(at);
+  if (!entry.digest) entry.digest = digest_of(entry.content);
+  std::string().swap(entry.content);  // an assignment would keep the memory
 }
 
 Entries EntriesBuilder::take() {

@@ -17,6 +17,10 @@ class EntriesBuilder {
   // `entry` names its owners by the tables of `from`. Entries must come in their order.
   void add(const Entries& from, Entry entry);
   std::size_t size() const { return made_.list.size(); }
+  // What has been added; its tables only grow.
+  const Entries& so_far() const { return made_; }
+  // Leaves the digest of an entry's contents in their place: they are somewhere else by now.
+  void drop_content(std::size_t at);
   // About how many bytes the entries will take on the wire: an upper bound.
   std::size_t weight() const { return weight_; }
   Entries take();

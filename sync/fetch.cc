@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <variant>
 
 #include "base/io.h"
@@ -38,7 +39,7 @@ Basis basis_of(const Fd& file, std::uint64_t size, const std::string& subject) {
 }  // namespace
 
 Fetch::Fetch(Channel& channel, Staging& staging, const Dir& root)
-    : channel_(channel), staging_(staging), root_(root) {}
+    : channel_(channel), staging_(staging), root_(root), piece_(kPiece) {}
 
 void Fetch::forget(const std::string& path) {
   const auto found = staged_.find(path);
@@ -47,7 +48,13 @@ void Fetch::forget(const std::string& path) {
   staged_.erase(found);
 }
 
-void Fetch::stage(const Plan& plan, const Entries& target, FinalAttributes& attributes) {
+void Fetch::stage_early(const Entry& entry, FinalAttributes& attributes) {
+  forget(entry.path);
+  stage_bytes(entry, entry.content, attributes);
+}
+
+void Fetch::stage(const Plan& plan, const Entries& target,
+                  const std::vector<std::uint32_t>& numbers, FinalAttributes& attributes) {
   for (const StagedContent& content : plan.contents) {
     const Entry& entry = target.list.at(content.entry);
     if (staged_.count(entry.path) != 0) continue;
@@ -55,10 +62,26 @@ void Fetch::stage(const Plan& plan, const Entries& target, FinalAttributes& attr
       stage_bytes(entry, entry.content, attributes);
     } else if (content.source != Source::Local || !stage_local(entry, attributes)) {
       while (asked_.size() >= kWindow) take_answer(attributes);
-      want(entry, content.basis);
+      want(entry, numbers.at(content.entry), content.basis);
     }
   }
   while (!asked_.empty()) take_answer(attributes);
+}
+
+void Fetch::drop_all_but(const Plan& plan, const Entries& target) {
+  std::set<std::string_view> wanted;
+  if (staged_.size() == 0) return;
+  for (const StagedContent& content : plan.contents) {
+    wanted.insert(target.list.at(content.entry).path);
+  }
+  for (auto at = staged_.begin(); at != staged_.end();) {
+    if (wanted.count(at->first) != 0) {
+      ++at;
+      continue;
+    }
+    staging_.drop(at->second);
+    at = staged_.erase(at);
+  }
 }
 
 StagedFiles Fetch::staged(const Plan& plan, const Entries& target) const {
@@ -80,6 +103,9 @@ void Fetch::keep(const Entry& entry, StagedFile& file, const Digest& digest,
 }
 
 void Fetch::stage_bytes(const Entry& entry, std::string_view bytes, FinalAttributes& attributes) {
+  if (bytes.size() != entry.size) {
+    throw Error(Fault::Protocol, quote(entry.path) + " does not carry as many bytes as it has");
+  }
   StagedFile file = staging_.create(entry.path);
   file.write(bytes);
   literal_ += bytes.size();
@@ -91,10 +117,9 @@ bool Fetch::stage_local(const Entry& entry, FinalAttributes& attributes) {
   const Fd from = open_local(root_, entry.path);
   StagedFile file = staging_.create(entry.path);
   Hasher hasher;
-  std::vector<char> piece(kPiece);
-  while (const std::size_t got = read_some(from.get(), piece, entry.path).value_or(0)) {
-    hasher.update({piece.data(), got});
-    file.write({piece.data(), got});
+  while (const std::size_t got = read_some(from.get(), piece_, entry.path).value_or(0)) {
+    hasher.update({piece_.data(), got});
+    file.write({piece_.data(), got});
   }
   const bool same =
       file.size() == entry.size && (!entry.digest || *entry.digest == hasher.digest());
@@ -102,13 +127,12 @@ bool Fetch::stage_local(const Entry& entry, FinalAttributes& attributes) {
   return same;
 }
 
-void Fetch::want(const Entry& entry, bool basis) {
-  const auto number = numbers_.find(entry.path);
-  if (number == numbers_.end()) {
+void Fetch::want(const Entry& entry, std::uint32_t number, bool basis) {
+  if (number == kNoNumber) {
     throw Error(Fault::Protocol,
                 "the server never listed " + quote(entry.path) + ", of which we need the contents");
   }
-  Request request{number->second, &entry, {}, 0};
+  Request request{number, &entry, {}, 0};
   ++wanted_;
   if (basis && entry.size >= delta::kMinimum) {
     request.basis = open_local(root_, entry.path);
@@ -124,9 +148,8 @@ void Fetch::want(const Entry& entry, bool basis) {
   const Sink send = [&](std::string_view part) {
     channel_.send(Want{request.number, std::string(part), false}, true);
   };
-  std::vector<char> piece(kPiece);
-  while (const std::size_t got = read_some(request.basis.get(), piece, entry.path).value_or(0)) {
-    signature.feed({piece.data(), got}, send);
+  while (const std::size_t got = read_some(request.basis.get(), piece_, entry.path).value_or(0)) {
+    signature.feed({piece_.data(), got}, send);
   }
   signature.finish(send);
   channel_.send(Want{request.number, "", true});

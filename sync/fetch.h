@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Fetch: brings the contents of a plan into the staging area: inlined ones from their entries,
-// unchanged ones from our own files, the rest from the server, by requests that are pipelined. Used
-// by the receiver, which keeps one for the whole session, so that contents staged before the source
-// moved are fetched only once. Every file is verified by its digest before it counts.
+// Fetch: brings the contents of a plan into the staging area: inlined ones from their entries, also
+// before there is a plan, unchanged ones from our own files, the rest from the server, by requests
+// that are pipelined. Used by the receiver, which keeps one for the whole session, so that contents
+// staged before the source moved are fetched only once. Every file is verified by its digest before
+// it counts.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,7 @@ class Fetch {
   // All of them must outlive this.
   Fetch(Channel& channel, Staging& staging, const Dir& root);
 
-  // The number by which the server knows the entry that it sent last for a path.
-  void count_sent(const std::string& path) { numbers_[path] = next_number_++; }
+  static constexpr std::uint32_t kNoNumber = ~std::uint32_t{0};
   // What was staged for the path is out of date.
   void forget(const std::string& path);
 
@@ -38,9 +38,15 @@ class Fetch {
     staged_.insert_or_assign(path, staged);
   }
   bool is_staged(const std::string& path) const { return staged_.count(path) != 0; }
+  // Stages what an entry carries, whether or not a plan will want it.
+  void stage_early(const Entry& entry, FinalAttributes& attributes);
 
-  // Stages every file of the plan that is not staged yet; returns with all answers in.
-  void stage(const Plan& plan, const Entries& target, FinalAttributes& attributes);
+  // Stages every file of the plan that is not staged yet; returns with all answers in. `numbers`:
+  // by which the server knows the entries of the target, or kNoNumber.
+  void stage(const Plan& plan, const Entries& target, const std::vector<std::uint32_t>& numbers,
+             FinalAttributes& attributes);
+  // Unstages what the plan does not want.
+  void drop_all_but(const Plan& plan, const Entries& target);
   // Where the plan's contents are, once stage() has returned. Files of which the server sent
   // nothing usable are missing: it will say what changed.
   StagedFiles staged(const Plan& plan, const Entries& target) const;
@@ -58,7 +64,7 @@ class Fetch {
 
   void stage_bytes(const Entry& entry, std::string_view bytes, FinalAttributes& attributes);
   bool stage_local(const Entry& entry, FinalAttributes& attributes);
-  void want(const Entry& entry, bool basis);
+  void want(const Entry& entry, std::uint32_t number, bool basis);
   void take_answer(FinalAttributes& attributes);
   void keep(const Entry& entry, StagedFile& file, const Digest& digest,
             FinalAttributes& attributes);
@@ -66,10 +72,9 @@ class Fetch {
   Channel& channel_;
   Staging& staging_;
   const Dir& root_;
-  std::map<std::string, std::uint32_t> numbers_;
   std::map<std::string, Staged> staged_;
   std::deque<Request> asked_;
-  std::uint32_t next_number_ = 0;
+  std::vector<char> piece_;
   std::uint32_t wanted_ = 0;
   std::uint64_t literal_ = 0;
 };

@@ -128,6 +128,10 @@ class Keeper {
     if (told_.insert(step.path).second) made_.states.push_back(std::move(state));
   }
 
+  void add_absent(const std::string& path) {
+    if (told_.count(path) == 0) made_.states.push_back({path, OldState::Kind::Absent, {}, {}});
+  }
+
   void write(std::uint64_t bytes) {
     made_.bytes = bytes;
     const std::string root_dir = dir_for("");
@@ -249,15 +253,16 @@ Generation decode_generation(std::string_view sealed) {
 
 // ---- keeping
 
-KeptGeneration::KeptGeneration(Disk& disk, const Areas& areas, std::uint64_t run,
-                               std::vector<Step>& steps,
+KeptGeneration::KeptGeneration(Disk& disk, Journal& journal,
                                const std::vector<std::optional<FileStat>>& old,
-                               const KeepPolicy& policy)
-    : disk_(disk), areas_(areas) {
+                               const std::vector<std::string>& inside, const KeepPolicy& policy)
+    : disk_(disk), areas_(journal.areas) {
+  const Areas& areas = journal.areas;
+  std::vector<Step>& steps = journal.steps;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].kind != ActionKind::Displace) continue;
     const std::string& area = areas.root_of(steps[i].path);
-    steps[i].kept = join_path(run_dir(area, run), "t" + std::to_string(i));
+    steps[i].kept = join_path(run_dir(area, journal.id), "t" + std::to_string(i));
   }
   const std::uint64_t bytes = policy.count == 0 ? 0 : bytes_to_keep(disk, steps, old);
   if (bytes > policy.bytes) {
@@ -270,6 +275,7 @@ KeptGeneration::KeptGeneration(Disk& disk, const Areas& areas, std::uint64_t run
   try {
     Keeper keeper(disk, areas, number_);
     for (std::size_t i = 0; i < keeping.size(); ++i) keeper.add(keeping[i], i, old[i]);
+    for (const std::string& path : inside) keeper.add_absent(path);
     keeper.write(bytes);
     steps = std::move(keeping);
   } catch (const Error& error) {

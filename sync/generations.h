@@ -50,10 +50,10 @@ struct Generation {
 // A generation in the making: gone again unless release() is called.
 class KeptGeneration {
  public:
-  // `old` has what stands at the path of each step now. Fills in Step::kept where it keeps, and for
-  // Displace in any case.
-  KeptGeneration(Disk& disk, const Areas& areas, std::uint64_t run, std::vector<Step>& steps,
-                 const std::vector<std::optional<FileStat>>& old, const KeepPolicy& policy);
+  // `old` has what stands at the path of each step now; nothing does where something of `inside`
+  // comes. Fills in Step::kept where it keeps, and for Displace in any case.
+  KeptGeneration(Disk& disk, Journal& journal, const std::vector<std::optional<FileStat>>& old,
+                 const std::vector<std::string>& inside, const KeepPolicy& policy);
   KeptGeneration(const KeptGeneration&) = delete;
   KeptGeneration& operator=(const KeptGeneration&) = delete;
   ~KeptGeneration();

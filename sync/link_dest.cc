@@ -55,7 +55,7 @@ class Finder {
     }
     const Entries candidate = as_entries(dir, name, *st, wanted, options_, names_);
     Entry with_digest = wanted;
-    if (wanted.inlined) with_digest.digest = digest_of(wanted.content);
+    if (wanted.inlined && !wanted.digest) with_digest.digest = digest_of(wanted.content);
     Change change = Comparer(candidate, target_, options_, &policy_)
                         .differences(candidate.list[0], with_digest);
     if (options_.compare == Compare::Always) change.content = !with_digest.digest || change.content;

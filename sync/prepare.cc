@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "sync/attributes.h"
@@ -30,16 +31,32 @@ class Preparer {
            FinalAttributes& attributes)
       : staging_(staging), target_(target), files_(files), attributes_(attributes) {}
 
-  Step step(const Action& action) {
+  void add(const Action& action) {
+    Staged staged = stage(action);
+    const std::string* nest = staging_.nest_of(split_path(action.path).parent);
+    const bool inside = nest != nullptr && whole_.count(*nest) != 0 &&
+                        staged.path == join_path(*nest, split_path(action.path).name);
+    if (inside && action.kind == ActionKind::InstallIndex) {
+      staged = staging_.take_out(action.path, staged);
+    }
+    if (action.kind == ActionKind::MakeDir) whole_.insert(staged.path);
+    if (!staged.path.empty()) placed_[action.path] = staged.path;
+    if (inside && action.kind != ActionKind::InstallIndex) {
+      made_.inside.push_back(action.path);
+      return;
+    }
     Step step;
     step.kind = action.kind;
     step.path = action.path;
-    const Staged staged = stage(action);
-    step.staged = staged.path;
+    step.staged = std::move(staged.path);
     step.staged_inode = staged.inode;
-    if (!staged.path.empty()) placed_[action.path] = staged.path;
     if (action.kind == ActionKind::DirAttributes) step.attributes = attributes_.of(entry(action));
-    return step;
+    made_.steps.push_back(std::move(step));
+  }
+
+  Prepared take() {
+    staging_.close_nests(whole_);
+    return std::move(made_);
   }
 
  private:
@@ -82,6 +99,8 @@ class Preparer {
   const StagedFiles& files_;
   FinalAttributes& attributes_;
   std::map<std::string, std::string> placed_;  // what will stand at a path, where it is now
+  std::set<std::string> whole_;                // staged directories that are new ones of the plan
+  Prepared made_;
 };
 
 }  // namespace
@@ -144,13 +163,11 @@ Attributes FinalAttributes::of(const Entry& entry) {
   return final;
 }
 
-std::vector<Step> prepare(Staging& staging, const Plan& plan, const Entries& target,
-                          const StagedFiles& files, FinalAttributes& attributes) {
+Prepared prepare(Staging& staging, const Plan& plan, const Entries& target,
+                 const StagedFiles& files, FinalAttributes& attributes) {
   Preparer preparer(staging, target, files, attributes);
-  std::vector<Step> steps;
-  steps.reserve(plan.actions.size());
-  for (const Action& action : plan.actions) steps.push_back(preparer.step(action));
-  return steps;
+  for (const Action& action : plan.actions) preparer.add(action);
+  return preparer.take();
 }
 
 }  // namespace xs

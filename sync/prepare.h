@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Prepare: from a plan and its staged contents to the steps of a commit. Stages what has no
 // contents (directories, symbolic links, hard links, devices), so that every step that makes
-// something is one rename. Called by the receiver, before commit(); nothing in the tree is touched.
+// something is one rename. A new directory that is nested (Staging::nest) takes what is staged
+// inside of it along: that needs no steps. Index files do, because they come last. Called by the
+// receiver, before commit(); nothing in the tree is touched.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -46,7 +49,12 @@ class FinalAttributes {
   std::unordered_map<std::uint32_t, std::optional<std::uint32_t>> gids_;
 };
 
-std::vector<Step> prepare(Staging& staging, const Plan& plan, const Entries& target,
-                          const StagedFiles& files, FinalAttributes& attributes);
+struct Prepared {
+  std::vector<Step> steps;
+  std::vector<std::string> inside;  // new names that come with the directory that they are in
+};
+
+Prepared prepare(Staging& staging, const Plan& plan, const Entries& target,
+                 const StagedFiles& files, FinalAttributes& attributes);
 
 }  // namespace xs

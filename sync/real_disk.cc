@@ -19,6 +19,17 @@ namespace {
 constexpr std::size_t kHeldDirs = 8;
 constexpr std::string_view kLabel = "security.selinux";
 
+// From syncfs; since Linux 5.8.
+bool kernel_reports_lost_data() {
+  utsname kernel{};
+  int major = 0;
+  int minor = 0;
+  if (::uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2) {
+    return false;
+  }
+  return major > 5 || (major == 5 && minor >= 8);
+}
+
 bool is_absent(const Error& error) {
   return error.code() == ENOENT || error.code() == ENOTDIR || error.code() == ELOOP;
 }
@@ -68,8 +79,9 @@ class NamedTarget {
 };
 
 // Each half for itself, so that a group that we may set is set even where the user is not ours.
+// False when there was nothing to do.
 template <class Target>
-void set_owners(const Target& target, const FileStat& now, const Attributes& wanted) {
+bool set_owners(const Target& target, const FileStat& now, const Attributes& wanted) {
   constexpr std::uint32_t kLeave = ~std::uint32_t{0};
   const auto set = [&](std::uint32_t uid, std::uint32_t gid) {
     try {
@@ -81,9 +93,13 @@ void set_owners(const Target& target, const FileStat& now, const Attributes& wan
   };
   const bool user = wanted.uid.value_or(now.uid) != now.uid;
   const bool group = wanted.gid.value_or(now.gid) != now.gid;
-  if (user && group && ::geteuid() == 0) return set(*wanted.uid, *wanted.gid);
+  if (user && group && ::geteuid() == 0) {
+    set(*wanted.uid, *wanted.gid);
+    return true;
+  }
   if (group) set(kLeave, *wanted.gid);
   if (user) set(*wanted.uid, kLeave);
+  return user || group;
 }
 
 bool same_value(const Dir& dir, std::string_view name, const std::string& attribute,
@@ -124,13 +140,12 @@ template <class Target>
 void apply(const Target& target, const Dir& dir, const std::string& name,
            const Attributes& wanted) {
   const FileStat now = target.stat();
-  set_owners(target, now, wanted);
-  if (!wanted.xattrs.empty() || wanted.label || wanted.keep.bits() != 0) {
-    set_xattrs(dir, name, wanted);
-  }
-  if (wanted.mode && now.type() != EntryType::Symlink &&
-      *wanted.mode != target.stat().permissions()) {
-    target.set_mode(*wanted.mode);
+  const bool chowned = set_owners(target, now, wanted);
+  const bool marked = !wanted.xattrs.empty() || wanted.label || wanted.keep.bits() != 0;
+  if (marked) set_xattrs(dir, name, wanted);
+  if (wanted.mode && now.type() != EntryType::Symlink) {
+    const FileStat after = chowned || marked ? target.stat() : now;
+    if (*wanted.mode != after.permissions()) target.set_mode(*wanted.mode);
   }
   if (wanted.mtime_ns && *wanted.mtime_ns != now.mtime_ns) target.set_mtime(*wanted.mtime_ns);
 }
@@ -191,7 +206,8 @@ class RealVolume final : public DiskVolume {
 
 }  // namespace
 
-RealDisk::RealDisk(const Dir& root) : root_(root.walk("")), root_stat_(root_.stat(Dir::kSelf)) {}
+RealDisk::RealDisk(const Dir& root)
+    : root_(root.walk("")), volume_sync_reports_(kernel_reports_lost_data()) {}
 
 RealDisk::Held RealDisk::hold(std::string_view dir) {
   const std::lock_guard guard(lock_);
@@ -293,9 +309,19 @@ void RealDisk::make_private_dir(const std::string& path) {
 }
 
 void RealDisk::hand_over(const std::string& path) {
-  if (::geteuid() != 0 || root_stat_.uid == 0) return;
+  if (::geteuid() != 0) return;
+  const FileStat owner = root_.stat(Dir::kSelf);
   const Place at = place(path);
-  at.dir->set_owner(at.name, root_stat_.uid, root_stat_.gid);
+  const FileStat now = at.dir->stat(at.name);
+  if (now.uid != owner.uid || now.gid != owner.gid) {
+    at.dir->set_owner(at.name, owner.uid, owner.gid);
+  }
+}
+
+void RealDisk::take_over(const std::string& path) {
+  if (::geteuid() != 0) return;
+  const Place at = place(path);
+  if (at.dir->stat(at.name).uid != 0) at.dir->set_owner(at.name, 0, 0);
 }
 
 void RealDisk::symlink(const std::string& target, const std::string& path) {
@@ -353,17 +379,6 @@ bool RealDisk::same_volume(const std::string& dir, const std::string& other) {
   return hold(dir)->same_filesystem(*hold(other));
 }
 
-// Since Linux 5.8.
-bool RealDisk::volume_sync_reports() {
-  utsname kernel{};
-  int major = 0;
-  int minor = 0;
-  if (::uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2) {
-    return false;
-  }
-  return major > 5 || (major == 5 && minor >= 8);
-}
-
 bool RealDisk::writable(const std::string& dir) {
   const Held held = hold(dir);
   if (::euidaccess(held->proc_path(Dir::kSelf).c_str(), R_OK | W_OK | X_OK) == 0) return true;
@@ -373,7 +388,7 @@ bool RealDisk::writable(const std::string& dir) {
 }
 
 bool RealDisk::owned_by_us(const FileStat& st) {
-  return st.uid == ::geteuid() || (::geteuid() == 0 && st.uid == root_stat_.uid);
+  return st.uid == ::geteuid() || (::geteuid() == 0 && st.uid == root_.stat(Dir::kSelf).uid);
 }
 
 }  // namespace xs

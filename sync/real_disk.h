@@ -28,6 +28,7 @@ class RealDisk final : public Disk {
   void mkdir(const std::string& path, std::uint32_t mode) override;
   void make_private_dir(const std::string& path) override;
   void hand_over(const std::string& path) override;
+  void take_over(const std::string& path) override;
   void symlink(const std::string& target, const std::string& path) override;
   void mknod(const std::string& path, std::uint32_t mode_and_type, std::uint64_t rdev) override;
   void link(const std::string& from, const std::string& to) override;
@@ -39,7 +40,7 @@ class RealDisk final : public Disk {
   void sync_dir(const std::string& path) override;
   std::unique_ptr<DiskVolume> open_volume(const std::string& path) override;
   bool same_volume(const std::string& dir, const std::string& other_dir) override;
-  bool volume_sync_reports() override;
+  bool volume_sync_reports() override { return volume_sync_reports_; }
   bool writable(const std::string& dir) override;
   bool owned_by_us(const FileStat& st) override;
 
@@ -56,7 +57,7 @@ class RealDisk final : public Disk {
   void forget(std::string_view path);
 
   const Dir root_;
-  const FileStat root_stat_;
+  const bool volume_sync_reports_;
   std::mutex lock_;
   std::list<Held> held_;  // the directories used last, the newest first
 };

@@ -2,15 +2,13 @@
 #include "sync/receiver.h"
 
 #include <algorithm>
-#include <map>
 #include <variant>
 
 #include "base/text.h"
 #include "protocol/entries.h"
-#include "sync/entries_builder.h"
-#include "sync/fetch.h"
 #include "sync/filter_walk.h"
 #include "sync/hash.h"
+#include "sync/incoming.h"
 #include "sync/local_tree.h"
 #include "sync/lock.h"
 #include "sync/real_disk.h"
@@ -31,12 +29,6 @@ bool fits_in_hello(const Entries& index) {
 }
 
 bool only_root(const Entries& entries) { return entries.list.size() <= 1; }
-
-void check_count(std::size_t entries, const PullRequest& request) {
-  if (entries <= request.max_entries) return;
-  throw Error(Fault::Refused,
-              "the source has more than " + std::to_string(request.max_entries) + " entries");
-}
 
 // Mount points of ours that are not to be entered, where the source has more than a directory.
 std::vector<Problem> wishes_inside(const std::vector<std::string>& mounts, const Entries& target) {
@@ -97,7 +89,11 @@ class Receiver::Session {
       : state_(state),
         request_(state.request),
         local_(state.local.scan.entries),
-        channel_(channel) {}
+        channel_(channel),
+        incoming_(channel, {state.disk, state.root, local_, request_.options, state.takeover,
+                            request_.filters, request_.max_entries, request_.run_id, looks_only(),
+                            [this](const auto& problems) { add_problems(problems); }}),
+        target_(incoming_.target()) {}
 
   PullResult run() {
     result_.recovered = state_.recovery.completed;
@@ -108,23 +104,17 @@ class Receiver::Session {
     Message answer = channel_.receive();
     if (const auto* same = std::get_if<Unchanged>(&answer)) return unchanged(*same);
     take_fence(welcome);
-    Batch batch = collect<Manifest>(std::move(answer));
-    target_ =
-        hello.index ? merge_entries(local_, batch.gone, batch.entries) : std::move(batch.entries);
-    if (request_.preview && !request_.examine) {
-      preview(std::move(batch));
+    const bool complete = incoming_.take_manifest(std::move(answer), hello.index.has_value());
+    if (looks_only()) {
+      preview(complete);
     } else {
-      pull(std::move(batch));
+      pull(complete);
     }
     return std::move(result_);
   }
 
  private:
-  struct Batch {
-    Entries entries;
-    std::vector<std::string> gone;
-    bool complete = false;
-  };
+  bool looks_only() const { return request_.preview && !request_.examine; }
 
   Hello make_hello() const {
     Hello hello;
@@ -145,6 +135,7 @@ class Receiver::Session {
       throw Error(Fault::Protocol, "the server calls another generation than ours unchanged");
     }
     add_problems(same.problems);
+    if (request_.approve) request_.approve({}, local_, local_, result_.problems);
     count(local_);
     result_.generation = same.generation;
     channel_.finish("nothing to do");
@@ -176,72 +167,32 @@ class Receiver::Session {
     }
   }
 
-  // All parts of a manifest, or of what changed.
-  template <class M>
-  Batch collect(Message message) {
-    Batch batch;
-    EntriesBuilder entries;
-    for (;;) {
-      auto* part = std::get_if<M>(&message);
-      if (part == nullptr) throw Error(Fault::Protocol, "a list of entries breaks off");
-      for (Entry& entry : part->entries.list) {
-        check_count(entries.size() + 1, request_);
-        sent_.push_back(entry.path);
-        entries.add(part->entries, std::move(entry));
-      }
-      batch.gone.insert(batch.gone.end(), part->gone.begin(), part->gone.end());
-      add_problems(part->problems);
-      if (part->part != Part::More) {
-        batch.complete = part->part == Part::Complete;
-        batch.entries = entries.take();
-        check_order(batch);
-        return batch;
-      }
-      message = channel_.receive();
-    }
-  }
-
-  // Each part is sorted; all of them together must be, too.
-  static void check_order(const Batch& batch) {
-    const auto& list = batch.entries.list;
-    for (std::size_t i = 1; i < list.size(); ++i) {
-      if (!path_less(list[i - 1].path, list[i].path))
-        throw Error(Fault::Protocol, "entries out of order");
-    }
-    for (std::size_t i = 1; i < batch.gone.size(); ++i) {
-      if (!path_less(batch.gone[i - 1], batch.gone[i]))
-        throw Error(Fault::Protocol, "paths out of order");
-    }
-  }
-
-  void pull(Batch batch) {
+  void pull(bool complete) {
     Plan plan = make();
-    std::optional<Staging> staging;
-    std::optional<Fetch> fetch;
     for (;;) {
-      // The plan may grow with what changed, so a place is found for all of it anew; the staging
-      // stays.
       const Backups backups = state_.takeover.backups(plan, local_, target_);
-      if (!staging) staging.emplace(state_.disk, areas_of(plan, backups), request_.run_id);
-      if (!fetch) fetch.emplace(channel_, *staging, state_.root);
-      for (const std::string& path : std::exchange(sent_, {})) fetch->count_sent(path);
-      check_space(state_.disk, staging->areas(), plan, target_);
+      // The plan may grow with what changed, so a place is found for all of it anew.
+      incoming_.reach(paths_of(plan, backups));
+      Staging& staging = incoming_.staging();
+      Fetch& fetch = incoming_.fetch();
+      for (const Action& action : plan.actions) {
+        if (action.kind == ActionKind::MakeDir) staging.nest(action.path);
+      }
+      const auto staged = [&fetch](const Entry& entry) { return fetch.is_staged(entry.path); };
+      check_space(state_.disk, staging.areas(), plan, target_, staged);
       FinalAttributes attributes(state_.disk, target_, request_.options, 0022,
                                  &state_.takeover.policy());
-      stage_links(plan, *staging, *fetch);
-      fetch->stage(plan, target_, attributes);
-      if (!batch.complete) channel_.send(Enough{fetch->wanted()});
+      stage_links(plan, staging, fetch);
+      fetch.stage(plan, target_, incoming_.numbers(), attributes);
+      if (!complete) channel_.send(Enough{fetch.wanted()});
       Message answer = channel_.receive();
       if (const auto* sealed = std::get_if<Seal>(&answer)) {
-        result_.literal = fetch->literal();
-        if (request_.preview) return examine(plan, fetch->staged(plan, target_), *sealed);
-        return commit_plan(plan, backups, *staging, fetch->staged(plan, target_), attributes,
+        result_.literal = fetch.literal();
+        if (request_.preview) return examine(plan, fetch.staged(plan, target_), *sealed);
+        return commit_plan(plan, backups, staging, fetch.staged(plan, target_), attributes,
                            *sealed);
       }
-      batch = collect<Changed>(std::move(answer));
-      for (const Entry& entry : batch.entries.list) fetch->forget(entry.path);
-      for (const std::string& path : batch.gone) fetch->forget(path);
-      target_ = merge_entries(target_, batch.gone, batch.entries);
+      complete = incoming_.take_changes(std::move(answer));
       plan = make();
     }
   }
@@ -254,17 +205,16 @@ class Receiver::Session {
     }
   }
 
-  Areas areas_of(const Plan& plan, const Backups& backups) {
+  static std::vector<std::string> paths_of(const Plan& plan, const Backups& backups) {
     std::vector<std::string> paths;
     for (const Backup& backup : backups.list) paths.push_back(backup.to);
     paths.reserve(plan.actions.size());
     for (const Action& action : plan.actions) paths.push_back(action.path);
-    return Areas::find(state_.disk, paths);
+    return paths;
   }
 
   Plan make() {
-    check_count(target_.list.size(), request_);
-    state_.takeover.check(target_);
+    for (const Entry& entry : target_.list) state_.takeover.check(entry);
     add_problems(state_.takeover.missing(target_));
     if (only_root(target_) && !only_root(local_) && request_.remove && !request_.allow_empty) {
       throw Error(
@@ -310,17 +260,16 @@ class Receiver::Session {
   }
 
   // What would happen, for a state that the source really had.
-  void preview(Batch batch) {
+  void preview(bool complete) {
     for (;;) {
       const Plan plan = make();
-      if (!batch.complete) channel_.send(Enough{0});
+      if (!complete) channel_.send(Enough{0});
       Message answer = channel_.receive();
       if (const auto* sealed = std::get_if<Seal>(&answer)) {
         check_seal(*sealed);
         return looked(plan, *sealed);
       }
-      batch = collect<Changed>(std::move(answer));
-      target_ = merge_entries(target_, batch.gone, batch.entries);
+      complete = incoming_.take_changes(std::move(answer));
     }
   }
 
@@ -352,7 +301,10 @@ class Receiver::Session {
     check_seal(sealed);
     check_complete(plan, files);
     CommitRequest commit_request;
-    commit_request.steps = prepare(staging, plan, target_, files, attributes);
+    incoming_.fetch().drop_all_but(plan, target_);
+    Prepared prepared = prepare(staging, plan, target_, files, attributes);
+    commit_request.steps = std::move(prepared.steps);
+    commit_request.inside = std::move(prepared.inside);
     std::vector<Problem> without_backup = backups.problems;
     add_backup_steps(staging, backups, commit_request.steps, without_backup);
     if (request_.wake) commit_request.wake = request_.wake(plan);
@@ -373,10 +325,9 @@ class Receiver::Session {
   const Entries& local_;
   Channel& channel_;
   PullResult result_;
-  Entries target_;
+  Incoming incoming_;
+  const Entries& target_;
   std::vector<std::string> fenced_;
-  std::vector<std::string>
-      sent_;  // paths in the order in which the server sent them, not yet counted
 };
 
 Receiver::Receiver(PullRequest request, Clock& clock)

@@ -2,7 +2,8 @@
 // Receiver: the client's session. Made before the connection, because its first work (the lock,
 // what a crash left, the scan) needs none; run() then talks to the server and commits. Until the
 // commit's journal is durable every failure leaves the destination as it was; what was staged is
-// removed.
+// removed. Memory: the two manifests and what changes; never the contents, which are staged as they
+// come once there is more than a little of them.
 #pragma once
 
 #include <cstdint>
@@ -54,8 +55,8 @@ struct PullRequest {
   bool preview = false;  // plan only: nothing is fetched and nothing changed
   // With preview: everything is fetched, shown to this, and thrown away again.
   std::function<void(const Preview&)> examine = {};
-  // Asked about every plan before anything is fetched for it; throws to refuse it. The problems are
-  // those of either side.
+  // Asked about every plan before anything is fetched for it (what comes inside of the entries may
+  // be staged by then); throws to refuse it. The problems are those of either side.
   std::function<void(const Plan&, const Entries& local, const Entries& target,
                      const std::vector<Problem>& problems)>
       approve = {};

@@ -34,7 +34,8 @@ enum class Seeded : int {
   WakeBeforeApply,       // the wake comes before the tree is new
   KeepAfterRename,       // the old file is linked for rollback after it was replaced
   KeepNotSynced,         // the links for rollback are not fsynced
-  Last = KeepNotSynced,
+  NestNotSynced,         // a directory that comes with its contents is not fsynced before
+  Last = NestNotSynced,
 };
 
 #ifndef XS_SEEDED_BUG

@@ -32,7 +32,9 @@ class Session {
     config_ = choose(hello.root);
     check();
     channel_.welcome({hello.features, config_.version, config_.mandatory.to_wire()});
-    if (!tree_)
+    if (tree_)
+      tree_->compare_as(hello.options);
+    else
       tree_.emplace(config_.root, rules(hello.options, FilterList::from_wire(hello.filters)),
                     clock_);
     return dialogue(hello);
@@ -84,7 +86,7 @@ class Session {
 
   // Whether the tree that was scanned ahead is the one that the client wants.
   bool foreseen(const Hello& hello) const try {
-    if (!config_.expected || config_.expected->options != hello.options ||
+    if (!config_.expected || !ServedTree::same_walk(config_.expected->options, hello.options) ||
         config_.expected->filters.to_wire() != hello.filters) {
       return false;
     }
@@ -116,21 +118,24 @@ class Session {
   }
 
   std::string dialogue(const Hello& hello) {
-    const bool comparable = hello.options.compare != Compare::Always;
+    inline_limit_ = hello.options.inline_limit;
+    Difference first;
+    if (hello.index) first = tree_->against(*hello.index, inline_limit_);
+    const bool comparable = hello.options.compare != Compare::Always && first.empty();
     if (comparable && hello.generation && *hello.generation == tree_->generation()) {
       check();
       if (config_.account != nullptr) config_.account->unchanged = true;
       channel_.send(Unchanged{*hello.generation, tree_->tree().problems});
       return goodbye(channel_.receive());
     }
-    inline_limit_ = hello.options.inline_limit;
-    const Difference first = hello.index ? tree_->against(*hello.index) : tree_->everything();
+    if (!hello.index) first = tree_->everything();
     // Without an index the client may have most of it already: let it ask.
     bool complete = send_difference<Manifest>(first, hello.index.has_value());
     for (int round = 0; round <= config_.rounds; ++round) {
       if (!complete) serve_wants();
       check();
-      const Difference moved = tree_->look_again();
+      const Difference moved =
+          tree_->look_again([this](const std::vector<std::uint32_t>& places) { renumber(places); });
       check();
       if (moved.empty()) return seal();
       complete = send_difference<Changed>(moved, true);
@@ -145,6 +150,12 @@ class Session {
     return goodbye(channel_.receive());
   }
 
+  void renumber(const std::vector<std::uint32_t>& places) {
+    for (std::uint32_t& at : sent_) {
+      if (at != ServedTree::kGone) at = places[at];
+    }
+  }
+
   // Sends entries and what is gone, in parts. True when nothing of it can be wanted.
   template <class M>
   bool send_difference(const Difference& difference, bool may_inline) {
@@ -152,10 +163,9 @@ class Session {
     EntriesBuilder part;
     bool complete = true;
     for (const std::uint32_t at : difference.entries) {
-      Entry entry = tree.entries.list[at];
-      if (may_inline) inline_bytes(entry);
+      Entry entry = may_inline ? inlined(at) : tree.entries.list[at];
       complete = complete && (entry.type != EntryType::File || entry.inlined);
-      sent_.push_back(tree.entries.list[at]);
+      sent_.push_back(at);
       if (config_.account != nullptr) ++config_.account->entries;
       part.add(tree.entries, std::move(entry));
       if (part.weight() >= kPartWeight) channel_.send(M{part.take(), {}, {}, Part::More});
@@ -172,14 +182,18 @@ class Session {
 
   // Where that fails the entry goes without, the client asks for it, and hears why it cannot have
   // it.
-  void inline_bytes(Entry& entry) {
-    if (entry.type != EntryType::File || entry.size > inline_limit_) return;
+  Entry inlined(std::uint32_t at) {
+    const Entry& listed = tree_->tree().entries.list[at];
+    if (listed.type != EntryType::File || listed.size > inline_limit_) return listed;
     std::string bytes;
-    const FileEnd end = tree_->read(entry, [&](std::string_view piece) { bytes += piece; });
-    if (end.result != FileResult::Complete || bytes.size() != entry.size) return;
+    bytes.reserve(listed.size);
+    const FileEnd end = tree_->read(at, [&](std::string_view piece) { bytes += piece; });
+    Entry entry = listed;
+    if (end.result != FileResult::Complete || bytes.size() != entry.size) return entry;
     entry.content = std::move(bytes);
     entry.inlined = true;
     count_file(entry.size);
+    return entry;
   }
 
   void count_file(std::uint64_t bytes) {
@@ -201,7 +215,7 @@ class Session {
         throw Error(Fault::Protocol,
                     "a " + std::string(spec_of(message).name) + " message where a want was due");
       }
-      if (want->file >= sent_.size() || sent_[want->file].type != EntryType::File) {
+      if (want->file >= sent_.size() || !is_file(sent_[want->file])) {
         throw Error(Fault::Protocol, "a want for what is no file of this session");
       }
       if (parts.size() > 1) throw Error(Fault::Protocol, "signatures of several files at once");
@@ -219,9 +233,14 @@ class Session {
     }
   }
 
+  bool is_file(std::uint32_t at) const {
+    return at != ServedTree::kGone && tree_->tree().entries.list[at].type == EntryType::File;
+  }
+
   void send_file(std::uint32_t number, const Signature* basis) {
-    const Entry& entry = sent_[number];
-    channel_.send(File{number, basis == nullptr ? Form::Whole : Form::Delta, entry.size});
+    const std::uint32_t entry = sent_[number];
+    const std::uint64_t size = tree_->tree().entries.list[entry].size;
+    channel_.send(File{number, basis == nullptr ? Form::Whole : Form::Delta, size});
     FileEnd end;
     if (basis == nullptr) {
       end = tree_->read(entry,
@@ -232,7 +251,7 @@ class Session {
       end = tree_->read(entry, [&](std::string_view piece) { delta.feed(piece, sink); });
       if (end.result == FileResult::Complete) delta.finish(sink);
     }
-    if (end.result == FileResult::Complete) count_file(entry.size);
+    if (end.result == FileResult::Complete) count_file(size);
     channel_.send(end);
   }
 
@@ -241,7 +260,8 @@ class Session {
   Clock& clock_;
   std::optional<ServedTree> tree_;
   std::uint32_t inline_limit_ = 0;
-  std::vector<Entry> sent_;  // in the order in which the client counts them
+  // What the client counts, in its order: which entry of the tree it is now.
+  std::vector<std::uint32_t> sent_;
 };
 
 }  // namespace

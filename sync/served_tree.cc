@@ -2,10 +2,10 @@
 #include "sync/served_tree.h"
 
 #include <fcntl.h>
-#include <time.h>
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <map>
 #include <memory>
 
@@ -17,30 +17,19 @@
 #include "sync/hash.h"
 #include "sync/local_tree.h"
 #include "sync/plan_compare.h"
+#include "sync/stand_still.h"
 
 namespace xs {
 namespace {
 
-// Time stamps of files advance with the timer interrupt: 10 ms where it is slowest, doubled to be
-// safe.
-constexpr std::chrono::milliseconds kTick{20};
+constexpr std::chrono::nanoseconds kTick{kFileTick};
 // Scans until files that move under our eyes are given up.
 constexpr int kPatience = 20;
 constexpr unsigned kPulseEvery = 256;
 
 bool is_young(const FileStat& st) {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  const std::int64_t ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-  const std::int64_t tick = std::chrono::nanoseconds(kTick).count();
-  return st.ctime_ns > ns - tick && st.ctime_ns < ns + tick;
-}
-
-const Entry* find(const Entries& entries, std::string_view path) {
-  const auto at = std::lower_bound(
-      entries.list.begin(), entries.list.end(), path,
-      [](const Entry& entry, std::string_view wanted) { return path_less(entry.path, wanted); });
-  return at != entries.list.end() && at->path == path ? &*at : nullptr;
+  const std::int64_t now = file_clock();
+  return st.ctime_ns > now - kFileTick && st.ctime_ns < now + kFileTick;
 }
 
 // A hard link whose first name cannot be read any more is listed anew, and its inode is the same.
@@ -63,13 +52,24 @@ ServedTree::ServedTree(const std::string& root, ServedRules rules, Clock& clock)
     : root_(open_served(root, rules.below)),
       root_path_(rules.below.empty() ? root : root + "/" + rules.below),
       rules_(std::move(rules)),
-      clock_(clock) {
-  tree_ = scan_after({});
-  settle();
+      clock_(clock),
+      tree_(scan_tree()),
+      held_(root_.walk("")) {}
+
+bool ServedTree::same_walk(const Options& one, Options other) {
+  other.compare = one.compare;  // only which digests are read
+  other.inline_limit = one.inline_limit;
+  return one == other;
+}
+
+void ServedTree::compare_as(const Options& options) {
+  assert(same_walk(rules_.options, options));
+  rules_.options = options;
 }
 
 // Names and metadata only.
 ScanResult ServedTree::scan_tree() {
+  scanned_ = file_clock();
   FilterWalk::Config config;
   config.root = root_path_;
   config.delete_excluded = rules_.options.scan.has(Scan::DeleteExcluded);
@@ -127,30 +127,38 @@ void ServedTree::set_aside(ScanResult& tree) const {
 
 // A new scan; in a comparison by contents with all digests, taken over from `before` where a file
 // has not moved.
-ScanResult ServedTree::scan_after(const ScanResult& before) {
+void ServedTree::scan_after(const ScanResult& before) {
   ScanResult tree = scan_tree();
   set_aside(tree);
-  if (rules_.options.compare != Compare::Content) return tree;
-  std::vector<bool> unsure(before.entries.list.size());
-  for (const std::uint32_t at : before.young) unsure[at] = true;
-  std::size_t was = 0;
-  for (std::size_t is = 0; is < tree.entries.list.size(); ++is) {
-    const std::string& path = tree.entries.list[is].path;
-    while (was < before.entries.list.size() && path_less(before.entries.list[was].path, path))
-      ++was;
-    const bool known = was < before.entries.list.size() && before.entries.list[was].path == path &&
-                       before.stamps[was] == tree.stamps[is] && !unsure[was] &&
-                       !named_otherwise(before.entries.list[was], tree.entries.list[is]);
-    if (known) tree.entries.list[is].digest = before.entries.list[was].digest;
+  if (by_contents()) {
+    std::vector<bool> unsure(before.entries.list.size());
+    for (const std::uint32_t at : before.young) unsure[at] = true;
+    std::size_t was = 0;
+    for (std::size_t is = 0; is < tree.entries.list.size(); ++is) {
+      const std::string& path = tree.entries.list[is].path;
+      while (was < before.entries.list.size() && path_less(before.entries.list[was].path, path))
+        ++was;
+      const bool known = was < before.entries.list.size() &&
+                         before.entries.list[was].path == path &&
+                         before.stamps[was] == tree.stamps[is] && !unsure[was] &&
+                         !named_otherwise(before.entries.list[was], tree.entries.list[is]);
+      if (known) tree.entries.list[is].digest = before.entries.list[was].digest;
+    }
   }
+  tree_ = std::move(tree);
+  if (by_contents()) read_digests({});
+}
+
+// Those that are missing; of the files that are wanted only, where that is given.
+void ServedTree::read_digests(const Wanted& wanted) {
   unsigned read = 0;
   ContentRequest request;
   request.wanted = [&](const Entry& entry) {
     if (++read % kPulseEvery == 0 && rules_.pulse) rules_.pulse();
-    return !entry.digest;
+    return !entry.digest &&
+           (!wanted || wanted(static_cast<std::uint32_t>(&entry - tree_.entries.list.data())));
   };
-  read_contents(root_, tree, request);
-  return tree;
+  read_contents(root_, tree_, request);
 }
 
 void ServedTree::wait_a_tick() {
@@ -168,19 +176,40 @@ void ServedTree::settle() {
                       " changes whenever it is read");
     }
     wait_a_tick();
-    tree_ = scan_after(tree_);
+    scan_after(ScanResult(std::move(tree_)));
   }
 }
 
-Digest ServedTree::generation() const { return xs::generation(tree_.entries, rules_.options); }
+Digest ServedTree::generation() {
+  if (by_contents()) {
+    read_digests({});
+    settle();
+  }
+  return xs::generation(tree_.entries, rules_.options);
+}
 
-Difference ServedTree::everything() const {
+Difference ServedTree::everything() {
+  if (by_contents()) {
+    read_digests({});
+    settle();
+  }
   Difference all;
   for (std::uint32_t at = 0; at < tree_.entries.list.size(); ++at) all.entries.push_back(at);
   return all;
 }
 
-Difference ServedTree::against(const Entries& index) const {
+Difference ServedTree::against(const Entries& index, std::uint32_t inline_limit) {
+  if (by_contents()) {
+    auto theirs = index.list.begin();
+    read_digests([&](std::uint32_t at) {
+      const Entry& ours = tree_.entries.list[at];
+      while (theirs != index.list.end() && path_less(theirs->path, ours.path)) ++theirs;
+      const bool alike = theirs != index.list.end() && theirs->path == ours.path &&
+                         theirs->type == ours.type && theirs->size == ours.size;
+      return alike || ours.size > inline_limit;
+    });
+    settle();
+  }
   const Comparer comparer(index, tree_.entries, rules_.options);
   Difference found;
   auto theirs = index.list.begin();
@@ -212,59 +241,75 @@ bool ServedTree::same(const ScanResult& before, std::uint32_t was, const ScanRes
   return !comparer.counts(comparer.differences(old, now));
 }
 
-Difference ServedTree::look_again() {
-  ScanResult before = std::move(tree_);
-  tree_ = scan_after(before);
-  settle();
+// `places` gets where the old entries are now.
+Difference ServedTree::compare(const ScanResult& before, std::vector<std::uint32_t>& places) const {
   Difference moved;
   std::uint32_t was = 0;
+  const auto& old = before.entries.list;
+  places.assign(old.size(), kGone);
   for (std::uint32_t is = 0; is < tree_.entries.list.size(); ++is) {
-    const std::string& path = tree_.entries.list[is].path;
-    for (; was < before.entries.list.size() && path_less(before.entries.list[was].path, path);
-         ++was) {
-      moved.gone.push_back(before.entries.list[was].path);
-    }
-    const bool had = was < before.entries.list.size() && before.entries.list[was].path == path;
+    const Entry& now = tree_.entries.list[is];
+    for (; was < old.size() && path_less(old[was].path, now.path); ++was)
+      moved.gone.push_back(old[was].path);
+    const bool had = was < old.size() && old[was].path == now.path;
     // Most files have the stamp that they had; only the others are worth a closer look.
     const bool touched = !had || before.stamps[was] != tree_.stamps[is] ||
-                         named_otherwise(before.entries.list[was], tree_.entries.list[is]);
+                         old[was].digest.has_value() != now.digest.has_value() ||
+                         named_otherwise(old[was], now);
     if (touched && (!had || !same(before, was, tree_, is))) moved.entries.push_back(is);
-    if (had) ++was;
+    if (had) places[was++] = is;
   }
-  for (; was < before.entries.list.size(); ++was)
-    moved.gone.push_back(before.entries.list[was].path);
+  for (; was < old.size(); ++was) moved.gone.push_back(old[was].path);
   return moved;
 }
 
-std::optional<std::uint64_t> ServedTree::stamp_of(const std::string& path) const {
-  const Entry* entry = find(tree_.entries, path);
-  if (entry == nullptr) return std::nullopt;
-  return tree_.stamps[static_cast<std::size_t>(entry - tree_.entries.list.data())];
+Difference ServedTree::look_again(
+    const std::function<void(const std::vector<std::uint32_t>&)>& renumbered) {
+  const bool plain = !read_failed_ && unreadable_.empty() && !rules_.filters.has_dir_merge();
+  if (plain && stands_still(root_, tree_, scanned_, rules_.pulse)) return {};
+  const ScanResult before = std::move(tree_);
+  read_failed_ = false;
+  scan_after(before);
+  settle();
+  std::vector<std::uint32_t> places;
+  Difference moved = compare(before, places);
+  if (renumbered) renumbered(places);
+  return moved;
 }
 
-FileEnd ServedTree::read(const Entry& entry,
-                         const std::function<void(std::string_view)>& take) try {
-  const SplitPath parts = split_path(entry.path);
-  const auto file = root_.walk(parts.parent).open_file_if_exists(parts.name, O_RDONLY);
+// Of the file that is read next, mostly the one of the last.
+const Dir& ServedTree::parent_of(const std::string& path) {
+  const std::string_view parent = split_path(path).parent;
+  if (parent != held_.path()) held_ = root_.walk(parent);
+  return held_;
+}
+
+FileEnd ServedTree::read(std::uint32_t at, const std::function<void(std::string_view)>& take) try {
+  Entry& entry = tree_.entries.list.at(at);
+  const bool failed_before = std::exchange(read_failed_, true);
+  const auto file =
+      parent_of(entry.path).open_file_if_exists(split_path(entry.path).name, O_RDONLY);
   if (!file) return worthless(FileResult::Vanished, "it is gone");
   FileStat before = stat_fd(*file, entry.path);
   for (int tries = 0; is_young(before) && tries < kPatience; ++tries) {
     wait_a_tick();
     before = stat_fd(*file, entry.path);
   }
-  if (before.stamp() != stamp_of(entry.path))
+  if (before.stamp() != tree_.stamps[at])
     return worthless(FileResult::Moved, "it changed since it was listed");
   Hasher hasher;
-  std::vector<char> piece(limits::kBlock);
-  while (const auto got = read_some(file->get(), piece, entry.path).value_or(0)) {
-    hasher.update({piece.data(), got});
-    take({piece.data(), got});
+  buffer_.resize(limits::kBlock);
+  while (const auto got = read_some(file->get(), buffer_, entry.path).value_or(0)) {
+    hasher.update({buffer_.data(), got});
+    take({buffer_.data(), got});
   }
   const Digest digest = hasher.digest();
   if (stat_fd(*file, entry.path).stamp() != before.stamp() ||
       (entry.digest && *entry.digest != digest)) {
     return worthless(FileResult::Moved, "it changed while it was read");
   }
+  if (by_contents()) entry.digest = digest;
+  read_failed_ = failed_before;
   return {FileResult::Complete, digest, ""};
 } catch (const Error& error) {
   if (error.fault() != Fault::Io || error.code() == 0)
@@ -273,7 +318,7 @@ FileEnd ServedTree::read(const Entry& entry,
       error.code() == ESTALE) {
     return worthless(FileResult::Vanished, errno_text(error.code()));
   }
-  unreadable_.push_back({entry.path, errno_text(error.code())});
+  unreadable_.push_back({tree_.entries.list.at(at).path, errno_text(error.code())});
   return worthless(FileResult::Unreadable, errno_text(error.code()));
 }
 

@@ -36,39 +36,59 @@ struct Difference {
 
 class ServedTree {
  public:
-  // Scans at once. The clock must outlive the source.
+  // Scans at once, names and metadata. The clock must outlive the source.
   ServedTree(const std::string& root, ServedRules rules, Clock& clock);
 
   void set_pulse(std::function<void()> pulse) { rules_.pulse = std::move(pulse); }
   const ScanResult& tree() const { return tree_; }
-  Digest generation() const;
-  // What somebody who has `index` lacks.
-  Difference against(const Entries& index) const;
-  Difference everything() const;
-  // Scans again. What has changed since the scan before; nothing when the tree stood still.
-  Difference look_again();
+  // Whether one scan serves both: they differ only in what is read of the files.
+  static bool same_walk(const Options& one, Options other);
+  void compare_as(const Options& options);
+
+  // In a comparison by contents these three read the files whose digest they need; the numbers of
+  // entries hold until the next such call.
+  Digest generation();
+  // What somebody who has `index` lacks. A file that is in it for its size or its absence there,
+  // and is no larger than `inline_limit`, may have no digest yet: read() finds it.
+  Difference against(const Entries& index, std::uint32_t inline_limit);
+  Difference everything();
+
+  // What has changed since the scan before; nothing when the tree stood still. Otherwise entries
+  // have new numbers: `renumbered`, when given, is called with where each old one is now, or kGone.
+  static constexpr std::uint32_t kGone = ~std::uint32_t{0};
+  Difference look_again(
+      const std::function<void(const std::vector<std::uint32_t>&)>& renumbered = {});
 
   // Calls `take` for the bytes of a file as the tree has it. Complete, with the digest of what was
   // read; or why what was taken is worthless.
-  FileEnd read(const Entry& entry, const std::function<void(std::string_view)>& take);
+  FileEnd read(std::uint32_t at, const std::function<void(std::string_view)>& take);
 
  private:
+  using Wanted = std::function<bool(std::uint32_t at)>;
+
+  bool by_contents() const { return rules_.options.compare == Compare::Content; }
   ScanResult scan_tree();
-  ScanResult scan_after(const ScanResult& before);
+  void scan_after(const ScanResult& before);
+  void read_digests(const Wanted& wanted);
   void settle();
   void wait_a_tick();
   void set_aside(ScanResult& tree) const;
   bool same(const ScanResult& before, std::uint32_t was, const ScanResult& after,
             std::uint32_t is) const;
-  std::optional<std::uint64_t> stamp_of(const std::string& path) const;
+  Difference compare(const ScanResult& before, std::vector<std::uint32_t>& places) const;
+  const Dir& parent_of(const std::string& path);
 
   Dir root_;
   std::string root_path_;
   ServedRules rules_;
   Clock& clock_;
+  std::int64_t scanned_ = 0;  // the file clock when the last scan began
   ScanResult tree_;
-  std::vector<Problem>
-      unreadable_;  // found by read(), where the scan had no reason to open the file
+  bool read_failed_ = false;         // since the last scan
+  std::vector<Problem> unreadable_;  // found by read(), where the scan had no reason to open the
+                                     // file
+  Dir held_;                         // the directory of the file that was read last
+  std::vector<char> buffer_;
 };
 
 }  // namespace xs

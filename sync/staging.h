@@ -9,9 +9,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,6 +68,21 @@ class Staging {
   Staging& operator=(const Staging&) = delete;
   ~Staging();
 
+  // More places where objects will land. Not while other threads stage.
+  void widen(const Areas& areas);
+
+  // What lands in this directory, which is new, is staged inside of one staged directory from here
+  // on, so that all of it comes into the tree with one rename (prepare.h). Parents first; not while
+  // other threads stage.
+  void nest(const std::string& dir);
+  // Where that directory is staged; nullptr when it is not nested.
+  const std::string* nest_of(std::string_view dir) const;
+  // Nothing is nested any more from here on; staged directories that would come along with one of
+  // `whole` and are not of it are removed.
+  void close_nests(const std::set<std::string>& whole);
+  // Out of its directory: it will come into the tree by itself.
+  Staged take_out(const std::string& path, const Staged& staged);
+
   // For what lands at `path`. Several threads may make and write files of their own.
   StagedFile create(std::string_view path);
   Staged make_dir(std::string_view path);
@@ -96,7 +113,9 @@ class Staging {
     bool whole = false;                            // too many, or of a kind that has no fsync
   };
 
+  void prepare_area(const std::string& area);
   std::string new_name(const std::string& area);
+  std::string name_for(std::string_view path);
   void take(const std::string& area, std::unique_ptr<DiskFile> file);
   void needs_whole(const std::string& area);
   void finish(DiskFile& file, bool sync);
@@ -105,17 +124,36 @@ class Staging {
   void discard() noexcept;
 
   Disk& disk_;
-  const Areas areas_;
+  Areas areas_;
   const std::uint64_t id_;
   std::atomic<std::uint64_t> next_{0};
   std::mutex lock_;
   std::map<std::string, Volume> volumes_;
+  std::map<std::string, std::string, std::less<>> nests_;  // by where they will be
+  bool nests_closed_ = false;
   std::atomic<bool> failed_{false};
   bool released_ = false;
 };
 
-// Refuses (Io, ENOSPC), naming what is needed and what there is, unless the contents and objects of
-// the plan fit beside what is there. Called before anything is fetched.
-void check_space(Disk& disk, const Areas& areas, const Plan& plan, const Entries& target);
+// What is still to be staged, and whether it fits beside what is there.
+class SpaceNeeded {
+ public:
+  void add_file(const std::string& area, std::uint64_t size);
+  void add_object(const std::string& area);
+  // Refuses (Io, ENOSPC), naming what is needed and what there is.
+  void check(Disk& disk) const;
+
+ private:
+  struct Need {
+    std::uint64_t bytes = 0;
+    std::uint64_t inodes = 0;
+  };
+  std::map<std::string, Need> needs_;
+};
+
+// The same for the contents and objects of a plan; not for contents that are `staged` already.
+// Called before anything is fetched.
+void check_space(Disk& disk, const Areas& areas, const Plan& plan, const Entries& target,
+                 const std::function<bool(const Entry&)>& staged = {});
 
 }  // namespace xs

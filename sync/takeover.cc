@@ -51,16 +51,14 @@ std::vector<Problem> Takeover::missing(const Entries& target) const {
   return problems;
 }
 
-void Takeover::check(const Entries& target) const {
+void Takeover::check(const Entry& entry) const {
   constexpr unsigned kSetIds = 06000;
-  for (const Entry& entry : target.list) {
-    if (entry.type != EntryType::File || (policy_.mode(entry) & kSetIds) == 0) continue;
-    const bool ours = (entry.mode & kSetIds) == 0;
-    throw Error(Fault::Refused, quote(entry.path) +
-                                    (ours ? " would become setuid or setgid (--chmod)"
-                                          : " is setuid or setgid at the source") +
-                                    ": such files are not taken");
-  }
+  if (entry.type != EntryType::File || (policy_.mode(entry) & kSetIds) == 0) return;
+  const bool ours = (entry.mode & kSetIds) == 0;
+  throw Error(Fault::Refused, quote(entry.path) +
+                                  (ours ? " would become setuid or setgid (--chmod)"
+                                        : " is setuid or setgid at the source") +
+                                  ": such files are not taken");
 }
 
 void Takeover::check(const Plan& plan) const {

@@ -31,8 +31,8 @@ class Takeover {
   void add_to(PlanRules& rules) const;
   // What the list of files names and the source does not have.
   std::vector<Problem> missing(const Entries& target) const;
-  // Refused: a source that we do not take at all, or too much to delete.
-  void check(const Entries& target) const;
+  // Refused: an entry that we do not take, or too much to delete.
+  void check(const Entry& entry) const;
   void check(const Plan& plan) const;
   Backups backups(const Plan& plan, const Entries& local, const Entries& target) const;
 

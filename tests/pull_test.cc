@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Both sessions over a socketpair on real directories: the whole engine without ssh.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <random>
 
 #include "tests/support/catch.h"
@@ -139,6 +142,79 @@ TEST_CASE("pull: a setuid file at the source is refused", "[sync]") {
   const Error error = cluster.failure();
   CHECK(error.fault() == Fault::Refused);
   CHECK_THAT(error.text(), Contains("'su' is setuid"));
+}
+
+TEST_CASE("pull: a root that gets another owner takes its staging area along", "[sync]") {
+  if (::geteuid() != 0) {
+    WARN("only root changes owners: not tested");
+    return;
+  }
+  Cluster cluster;
+  cluster.primary.file("f", "new").owner(".", 2, 3);
+  cluster.secondary.file("f", "old").owner(".", 1, 1);
+  cluster.request.keep = KeepPolicy();
+  CHECK(cluster.pull().changed);
+  const auto kept = [&](const std::string& name) {
+    return cluster.secondary.stat(".xroad-sync" + name);
+  };
+  for (const char* name : {"", "/lock", "/previous", "/previous/1", "/previous/1/manifest"}) {
+    CAPTURE(name);
+    CHECK(kept(name).st_uid == 2);
+    CHECK(kept(name).st_gid == 3);
+  }
+  CHECK(kept("/previous/1/0").st_uid == 0);  // the file that was replaced
+  CHECK_FALSE(cluster.pull().changed);
+  cluster.primary.owner(".", 0, 0);
+  CHECK(cluster.pull().changed);
+  CHECK(kept("").st_uid == 0);
+  CHECK_FALSE(cluster.pull().changed);
+}
+
+TEST_CASE("pull: a new directory comes whole, its index files after everything else", "[sync]") {
+  Cluster cluster;
+  cluster.primary.dir("signer").file("signer/keyconf.xml", "index").dir("signer/keys", 0750);
+  cluster.primary.file("signer/keys/a", "key").symlink("signer/keys/l", "a");
+  cluster.primary.hardlink("signer/b", "signer/keys/a");
+  cluster.request.index_files = {"signer/keyconf.xml"};
+  CHECK(cluster.pull().problems.empty());
+  cluster.require_same();
+  CHECK(cluster.staging_is_clean());
+}
+
+TEST_CASE(
+    "pull: contents that come in bulk are staged as they come, and leave no trace if unwanted",
+    "[sync]") {
+  Cluster cluster;
+  const std::string bytes(60'000, 'x');
+  for (int i = 0; i < 200; ++i) {  // 12 MB, inlined all of it
+    const std::string dir = "d" + std::to_string(i / 50);
+    if (i % 50 == 0) cluster.primary.dir(dir);
+    cluster.primary.file(dir + "/f" + std::to_string(i), bytes + std::to_string(i));
+  }
+  cluster.request.options.inline_limit = limits::kInline;
+  SECTION("into an empty tree") {
+    cluster.pull();
+    cluster.require_same();
+  }
+  SECTION("into one that has a part of it") {
+    cluster.secondary.dir("d1").file("d1/f60", "old").file("d2", "a file, where a directory comes");
+    cluster.pull();
+    cluster.require_same();
+  }
+  SECTION("where something here must be left alone") {
+    REQUIRE(::mkfifo(cluster.secondary.path_of("d3").c_str(), 0600) == 0);
+    CHECK_FALSE(cluster.pull().problems.empty());
+    CHECK(S_ISFIFO(cluster.secondary.stat("d3").st_mode));
+    CHECK(cluster.secondary.read("d2/f149") == cluster.primary.read("d2/f149"));
+  }
+  SECTION("refused") {
+    cluster.request.approve = [](const Plan&, const Entries&, const Entries&,
+                                 const std::vector<Problem>&) {
+      throw Error(Fault::Refused, "not this");
+    };
+    CHECK(cluster.failure().fault() == Fault::Refused);
+  }
+  CHECK(cluster.staging_is_clean());
 }
 
 TEST_CASE("pull: a second run at once is told who is at work", "[sync]") {

@@ -97,7 +97,8 @@ class ModelDisk final : public Disk {
   std::vector<Xattr> xattrs(const std::string&, Flags<Keep>) override { return {}; }
   void mkdir(const std::string& path, std::uint32_t mode) override;
   void make_private_dir(const std::string& path) override { mkdir(path, 0700); }
-  void hand_over(const std::string&) override {}
+  void hand_over(const std::string&) override {}  // all of it is ours
+  void take_over(const std::string&) override {}
   void symlink(const std::string& target, const std::string& path) override;
   void mknod(const std::string& path, std::uint32_t mode_and_type, std::uint64_t rdev) override;
   void link(const std::string& from, const std::string& to) override;

@@ -288,6 +288,9 @@ CommitResult World::run(ModelDisk& disk, std::uint64_t id, const Wake& on_wake,
   paths.reserve(plan.actions.size());
   for (const Action& action : plan.actions) paths.push_back(action.path);
   Staging staging(disk, Areas::find(disk, paths), id);
+  for (const Action& action : plan.actions) {
+    if (action.kind == ActionKind::MakeDir) staging.nest(action.path);
+  }
   FinalAttributes attributes(disk, target, rules.options);
   StagedFiles staged;
   for (const StagedContent& content : plan.contents) {
@@ -297,7 +300,9 @@ CommitResult World::run(ModelDisk& disk, std::uint64_t id, const Wake& on_wake,
     staged.emplace(content.entry, one.keep(attributes.of(entry)));
   }
   CommitRequest request;
-  request.steps = prepare(staging, plan, target, staged, attributes);
+  Prepared prepared = prepare(staging, plan, target, staged, attributes);
+  request.steps = std::move(prepared.steps);
+  request.inside = std::move(prepared.inside);
   request.wake = wake_;
   request.on_wake = on_wake;
   request.committed = committed;

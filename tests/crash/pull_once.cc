@@ -81,9 +81,10 @@ int run(std::vector<std::string> words) {
   request.run_id = run_id();
 
   SteadyClock clock;
-  Receiver receiver(request, clock);
-  if (recover_only) return report(receiver.recovery().problems);
+  if (recover_only) return report(Receiver(request, clock).recovery().problems);
+  // The server scans while we do.
   const auto stream = open(via, names, clock);
+  Receiver receiver(request, clock);
   Channel channel(*stream, Side::Client, clock, {}, clock.now() + std::chrono::hours(1));
   const PullResult result = receiver.run(channel);
   std::printf("%s %s\n", result.changed ? "committed" : "unchanged",

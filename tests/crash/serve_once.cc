@@ -18,6 +18,13 @@ int main(int argc, char** argv) {
     xs::SenderConfig config;
     config.version = "serve_once";
     config.root = argv[1];
+    // What pull_once comes with: the scan begins before its hello is here.
+    config.expected.emplace();
+    config.expected->options.compare = xs::Compare::Quick;
+    config.expected->options.keep = {xs::Keep::Permissions, xs::Keep::Times,
+                                     xs::Keep::Owner,       xs::Keep::Group,
+                                     xs::Keep::Symlinks,    xs::Keep::Hardlinks};
+    config.expected->options.scan = {xs::Scan::Recursive};
     xs::serve(channel, config, clock);
     return 0;
   });

@@ -75,6 +75,11 @@ std::vector<std::pair<std::string, bool>> names_of(int parent, const char* name)
   return names;
 }
 
+// What is no directory, or not ours, stays as it is: the removal then fails, and says so.
+void open_up(int dir, const std::string& name) {
+  if (::fchmodat(dir, name.c_str(), 0700, 0) != 0) return;
+}
+
 // Lifts every directory to the top and empties it there, so depth costs neither descriptors nor
 // stack.
 void remove_all(const std::string& root) {
@@ -86,7 +91,7 @@ void remove_all(const std::string& root) {
     for (const auto& [name, is_dir] : names_of(top.fd, ".")) {
       if (!is_dir && ::unlinkat(top.fd, name.c_str(), 0) == 0) continue;
       found = true;
-      ::fchmodat(top.fd, name.c_str(), 0700, 0);
+      open_up(top.fd, name);
       const Handle sub(
           ::openat(top.fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (sub.fd < 0) return;
@@ -95,7 +100,7 @@ void remove_all(const std::string& root) {
           ::unlinkat(sub.fd, inner.c_str(), 0);
           continue;
         }
-        ::fchmodat(sub.fd, inner.c_str(), 0700, 0);  // moving a directory writes its ".."
+        open_up(sub.fd, inner);  // moving a directory writes its ".."
         ::renameat(sub.fd, inner.c_str(), top.fd, (".lifted" + std::to_string(lifted++)).c_str());
       }
       if (::unlinkat(top.fd, name.c_str(), AT_REMOVEDIR) != 0) return;
