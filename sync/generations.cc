@@ -219,7 +219,9 @@ std::string encode_generation(const Generation& generation) {
   return seal(kMagic, payload);
 }
 
-Generation decode_generation(std::string_view sealed) {
+namespace {
+
+Generation decode(std::string_view sealed, bool with_states) {
   wire::Reader in(unseal(kMagic, sealed));
   Generation generation;
   generation.number = in.number();
@@ -228,6 +230,7 @@ Generation decode_generation(std::string_view sealed) {
   std::vector<std::string> mounts(in.count(kMaxAreas));
   for (std::string& mount : mounts) mount = in.bytes(limits::kPath, "path");
   generation.areas = Areas(std::move(mounts));
+  if (!with_states) return generation;
   const std::size_t count = in.count(kMaxStates);
   for (std::size_t i = 0; i < count; ++i) {
     OldState state;
@@ -250,6 +253,27 @@ Generation decode_generation(std::string_view sealed) {
   in.expect_end();
   return generation;
 }
+
+std::vector<Generation> list(Disk& disk, bool with_states) {
+  std::vector<Generation> found;
+  for (const std::uint64_t number : numbers_in(disk, "")) {
+    const std::string path = join_path(generation_dir("", number), kManifest);
+    const auto sealed = read_if_exists(disk, path, kSealedLimit);
+    if (!sealed) continue;
+    try {
+      found.push_back(decode(*sealed, with_states));
+      if (found.back().number != number) wire::malformed("it has another number");
+    } catch (const Error& error) {
+      throw Error(Fault::Io, "the kept generation " + quote(path) + " cannot be used: " +
+                                 error.text() + "; remove its directory and run again");
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+Generation decode_generation(std::string_view sealed) { return decode(sealed, true); }
 
 // ---- keeping
 
@@ -306,25 +330,10 @@ void confirm_generation(Disk& disk, const Areas& areas, std::uint64_t number) {
 
 // ---- looking and removing
 
-std::vector<Generation> list_generations(Disk& disk) {
-  std::vector<Generation> found;
-  for (const std::uint64_t number : numbers_in(disk, "")) {
-    const std::string path = join_path(generation_dir("", number), kManifest);
-    const auto sealed = read_if_exists(disk, path, kSealedLimit);
-    if (!sealed) continue;
-    try {
-      found.push_back(decode_generation(*sealed));
-      if (found.back().number != number) wire::malformed("it has another number");
-    } catch (const Error& error) {
-      throw Error(Fault::Io, "the kept generation " + quote(path) + " cannot be used: " +
-                                 error.text() + "; remove its directory and run again");
-    }
-  }
-  return found;
-}
+std::vector<Generation> list_generations(Disk& disk) { return list(disk, true); }
 
 void prune_generations(Disk& disk, const KeepPolicy& policy) {
-  const auto found = list_generations(disk);
+  const auto found = list(disk, false);
   std::uint64_t bytes = 0;
   std::size_t count = 0;
   for (std::size_t i = found.size(); i-- > 0;) {

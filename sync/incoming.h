@@ -13,7 +13,6 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/channel.h"
 #include "sync/fetch.h"
 #include "sync/filter_walk.h"
 #include "sync/prepare.h"

@@ -13,7 +13,7 @@ import tempfile
 
 FIXED = 20 << 20  # code, libraries, channel, compression, and contents that are held while they are few
 PER_ENTRY = 200  # of either tree, on the side that holds it
-PER_CHANGE = 1000  # its place in the plan and in the journal
+PER_CHANGE = 1300  # its place in the plan, the staging, the journal and the kept generation
 RUN_LIMIT_S = 300
 
 
