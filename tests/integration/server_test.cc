@@ -73,7 +73,7 @@ struct Primary {
   Primary() {
     tree.dir("signer", 0750).file("signer/keyconf.xml", "<keys/>", 0640).dir("conf.d");
     tree.dir("signer/softtoken", 0700).file("signer/softtoken/a.p12", "key", 0600);
-    tree.file("conf.d/local.ini", "local").file("conf.d/node.ini", "type=master");
+    tree.file("conf.d/local.ini", "local").file("conf.d/node.ini", "[node]\ntype=master\n");
     tree.file("db.properties", "password").file("x.tmp").dir("globalconf").file("globalconf/a");
     tree.file("custom.bak").symlink("link", "signer").symlink("out", "/etc");
     configure();

@@ -59,6 +59,9 @@ TEST_CASE("guard: the limits are those of the configuration", "[xroad]") {
   CHECK(refused(6, 10, rules));
   CHECK_FALSE(refused(2, 3, rules));
   rules.deletions = false;
+  CHECK_FALSE(refused(9, 10, rules));
+  CHECK(refused(10, 10, rules));
+  rules.loss = false;
   CHECK_FALSE(refused(10, 10, rules));
 }
 
