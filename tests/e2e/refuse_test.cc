@@ -3,6 +3,7 @@
 // tree that is as it was.
 #include <csignal>
 
+#include "base/clock.h"
 #include "tests/support/catch.h"
 #include "tests/support/nodes.h"
 #include "tests/support/silent.h"
@@ -13,6 +14,12 @@ using xs::test::Ran;
 using xs::test::Secondary;
 
 namespace {
+
+bool has_lock(const Secondary& second) {
+  const char* const lock = ".xroad-sync/lock";
+  const bool begun = second.etc.exists(".xroad-sync") && second.etc.exists(lock);
+  return begun && !second.etc.read(lock).empty();
+}
 
 struct Cluster {
   Primary primary{XS_SERVER};
@@ -157,12 +164,13 @@ TEST_CASE("refuse: a run while another one is at work is 40", "[e2e]") {
   xs::test::Child other({XS_CLIENT, "--config", cluster.second.file("sync.ini"), "-e",
                          "ssh -p " + std::to_string(silent.port()), "--timeout=30"},
                         cluster.second.file("other.out"));
-  bool locked = false;
-  for (int tries = 0; tries < 200 && !locked; ++tries) {
-    locked = cluster.second.run({"--retries", "0"}).code == 40;
-    if (!locked && !cluster.second.etc.exists(".xroad-sync")) continue;
+  // It says so in the file of its lock, for people.
+  xs::SteadyClock clock;
+  const xs::Instant deadline = clock.now() + std::chrono::seconds(10);
+  while (clock.now() < deadline && !has_lock(cluster.second)) {
+    clock.poll({}, clock.now() + std::chrono::milliseconds(5));
   }
-  CHECK(locked);
+  cluster.refused(40, "another run", {"--retries", "0"});
   ::kill(other.pid(), SIGTERM);
   REQUIRE(other.ended_within(std::chrono::seconds(10)));
   CHECK(WEXITSTATUS(other.status()) == 20);
