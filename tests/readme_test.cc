@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What the README says, against the programs themselves.
+#include <set>
+
 #include "base/error.h"
+#include "cli/settings.h"
 #include "tests/support/catch.h"
 #include "tests/support/markdown.h"
 #include "tests/support/program.h"
@@ -42,6 +45,21 @@ TEST_CASE("readme: the options of probe are among those that the program has", "
     }
   }
   CHECK(documented >= 6);
+}
+
+TEST_CASE("readme: the table of verbs is that of the program", "[docs]") {
+  std::set<std::string> told;
+  for (const auto& row : test::markdown_table(test::document("README.md"), "| verb | what")) {
+    const std::string& cell = row.at(0);
+    for (std::size_t at = cell.find('`'); at != std::string::npos;) {
+      const std::size_t end = cell.find('`', at + 1);
+      told.insert(cell.substr(at + 1, end - at - 1));
+      at = cell.find('`', end + 1);
+    }
+  }
+  std::set<std::string> known;
+  for (const cli::VerbInfo& verb : cli::all_verbs()) known.emplace(verb.name);
+  CHECK(told == known);
 }
 
 TEST_CASE("readme: --help lists every exit code", "[docs]") {
