@@ -69,7 +69,6 @@ struct OutputConfig {
   bool progress = false;   // --progress
   bool progress2 = false;  // --info=progress2: one line for the whole run
   Color color = Color::Auto;
-  bool eight_bit = false;          // -8
   bool detailed_exitcode = false;  // 100: done, and something changed (with -n: would)
 };
 

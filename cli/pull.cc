@@ -72,6 +72,9 @@ int run_pull(const Config& config, Clock& clock) {
   const Interrupt interrupt;
   Session session(config, clock);
   Reporter reporter(config, session.run_id(), session.source());
+  if (config.output.verbosity != 0) {
+    for (const std::string& note : config.notes) to_stderr(note + "\n");
+  }
   try {
     reporter.started();
     if (!may_run(config, reporter)) return reporter.exit_code();

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/paint.h"
 #include "cli/pause.h"
 #include "cli/use_config.h"
 #include "protocol/preamble.h"
@@ -165,8 +166,8 @@ std::optional<Error> Reporter::verdict(const Outcome& outcome, const HookReport&
 
 void Reporter::done(const Outcome& outcome, const HookReport& hooks,
                     const std::vector<std::string>& failures) {
-  const std::string token =
-      config_.preset->roles ? token_notice(outcome.result.changes) : std::string();
+  const bool told = config_.preset->roles && !config_.dry_run;
+  const std::string token = told ? token_notice(outcome.result.changes) : std::string();
   if (!token.empty()) notice(JournalEvent::PinChanged, "pin-changed", token);
   const std::optional<Error> error = verdict(outcome, hooks, failures);
   if (error) exit_ = xs::exit_code(error->fault());
@@ -225,7 +226,9 @@ void Reporter::failed(const Error& error, Duration elapsed, std::uint64_t sent,
 
 void Reporter::say(const Error& error) const {
   std::fflush(stdout);
-  std::fprintf(stderr, "%s\n", failure_line(error, "xroad-sync").c_str());
+  const std::string line = failure_line(error, "xroad-sync");
+  std::fprintf(stderr, "%s\n",
+               painted(line, Paint::Red, config_.output.color, STDERR_FILENO).c_str());
 }
 
 void Reporter::print(const Outcome&, const RunReport& report) {

@@ -37,6 +37,8 @@ std::vector<RsyncOption> accepted() {
       {"-T,--temp-dir", true, kAccepted,
        "files are staged in the destination's own .xroad-sync, so that each step is one rename"},
       {"-S,--sparse", false, kAccepted, "contents are the same; holes are not made"},
+      {"-8,--8-bit-output", false, kAccepted,
+       "names keep their UTF-8; other bytes stay escaped, so that a line can be read back"},
       {"--preallocate", false, kAccepted, kTuning},
       {"-W,--whole-file", false, kAccepted, kTuning},
       {"-B,--block-size", true, kAccepted, kTuning},

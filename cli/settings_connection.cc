@@ -88,8 +88,8 @@ std::vector<Setting> limits_of_time() {
       {"limits", "retries", "--retries", "NUMBER", Kind::Number, "0..100", "3", kTreeVerbs,
        "how often to try again when the connection fails",
        [](Draft& d, const Value& v) { d.config.retry.retries = static_cast<unsigned>(v.number); },
-       "Only what may pass by itself is tried again: a network that fails, an sshd under load, a "
-       "source that keeps changing. A refused key or an unknown host is not.",
+       "Only a login that may work a moment later is tried again: a network that fails, an sshd "
+       "under load. A refused key or an unknown host is not.",
        Repeat::Last, "", "0"},
       {"limits", "retry-delay", "", "SECONDS", Kind::Duration, "0..3600", "500ms", 0,
        "how long to wait before the first retry; it doubles, with jitter",

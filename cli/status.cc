@@ -1,15 +1,28 @@
 // SPDX-License-Identifier: MIT
 // `xroad-sync status`: what the last runs did, from the status file and the pause alone: it needs
 // no lock, no network and no rights but to read.
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 
+#include "cli/paint.h"
 #include "cli/pause.h"
 #include "cli/verbs.h"
 #include "sync/report/status.h"
 #include "sync/report/status_text.h"
 
 namespace xs::cli {
+namespace {
+
+// The first word tells; its colour only helps the eye.
+std::string with_painted_word(const std::string& text, Color color) {
+  const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
+  const std::string word = text.substr(0, end);
+  const Paint paint = word == "ok" ? Paint::Green : word == "failed" ? Paint::Red : Paint::Yellow;
+  return painted(word, paint, color, STDOUT_FILENO) + text.substr(end);
+}
+
+}  // namespace
 
 int run_status(const Config& config, Clock&) {
   const WallSeconds now = std::time(nullptr);
@@ -28,7 +41,7 @@ int run_status(const Config& config, Clock&) {
     std::fputs(to_json(file.status).c_str(), stdout);
     return 0;
   }
-  std::fputs(status_text(file, now, {}).c_str(), stdout);
+  std::fputs(with_painted_word(status_text(file, now, {}), config.output.color).c_str(), stdout);
   return 0;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The client's main: from the command line to a Config, and to the verb.
+#include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstdio>
 
 #include "base/clock.h"
@@ -20,7 +22,7 @@ using cli::Verb;
 
 struct Action {
   Verb verb;
-  int (*run)(const Config& config, Clock& clock);  // nullptr: not in this build
+  int (*run)(const Config& config, Clock& clock);
 };
 
 constexpr auto kActions = std::to_array<Action>({
@@ -40,6 +42,21 @@ constexpr auto kActions = std::to_array<Action>({
     {Verb::Completion, cli::run_completion},
 });
 
+// What is said beside a verb's own output. Under systemd stderr is the journal already; there our
+// own connection to it, which has fields, takes its place.
+LogConfig log_of(const Config& config) {
+  LogConfig log;
+  const std::string& level = config.log.level;
+  log.level = config.output.quiet  ? spdlog::level::err
+              : level == "error"   ? spdlog::level::err
+              : level == "warning" ? spdlog::level::warn
+              : level == "debug"   ? spdlog::level::debug
+                                   : spdlog::level::info;
+  log.to_journal = config.log.journal;
+  log.to_stderr = !config.log.journal;
+  return log;
+}
+
 int run(int argc, char** argv) {
   const cli::Words words = cli::read_command_line({argv + 1, argv + argc});
   if (words.help || words.version) {
@@ -47,16 +64,12 @@ int run(int argc, char** argv) {
     return 0;
   }
   const Config config = cli::load_config(words, cli::process_environment());
-  LogConfig log;
-  log.level = spdlog::level::warn;
-  install_logger(log);
-  for (const Action& action : kActions) {
-    if (action.verb != config.verb || action.run == nullptr) continue;
-    cli::InterruptibleClock clock;
-    return action.run(config, clock);
-  }
-  throw Error(Fault::Unsupported,
-              "the verb " + std::string(cli::verb_name(config.verb)) + " is not in this build");
+  install_logger(log_of(config));
+  const auto action = std::find_if(kActions.begin(), kActions.end(),
+                                   [&](const Action& one) { return one.verb == config.verb; });
+  assert(action != kActions.end());
+  cli::InterruptibleClock clock;
+  return action->run(config, clock);
 }
 
 }  // namespace
