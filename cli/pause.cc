@@ -202,7 +202,7 @@ int run_pause(const Config& config, Clock&) {
   pause.reason = config.pause.reason;
   pause.since = now;
   if (!config.pause.until.empty()) pause.until = parse_until(config.pause.until, now);
-  xs::replace_file(config.pause.state, encode_pause(pause), 0644);
+  replace_file(config.pause.state, encode_pause(pause), 0644);
   std::printf("paused %s\nresume with: xroad-sync resume\n", pause_words(pause).c_str());
   return 0;
 }

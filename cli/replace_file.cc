@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/replace_file.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -36,12 +35,6 @@ void replace_file(const Dir& dir, const std::string& name, const std::string& co
     throw;
   }
   dir.sync();
-}
-
-void replace_file(const std::string& file, const std::string& contents) {
-  const std::string parent = parent_of(file);
-  if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) throw_errno("mkdir", parent);
-  replace_file(Dir::open_root(parent), file.substr(file.rfind('/') + 1), contents);
 }
 
 std::string parent_of(const std::string& file) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Replaces a small file as a whole, durably, or not at all. Called by the verbs that write for ssh
-// and sshd: known_hosts, authorized_keys.
+// Replaces a small file as a whole, durably, or not at all, where somebody else may write beside it
+// (base/io.h has the one for our own directories). Called by authorize, which writes as root into
+// the home of an account.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,6 @@ struct FileShape {
 // is replaced; no symbolic link is ever written through. Throws Io.
 void replace_file(const Dir& dir, const std::string& name, const std::string& contents,
                   const FileShape& shape = {});
-// The same by its path; a missing directory is made, 0755, if only the last one is missing.
-void replace_file(const std::string& file, const std::string& contents);
-
 // "/" for "/x", "." for "x".
 std::string parent_of(const std::string& file);
 

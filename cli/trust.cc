@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/trust.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -136,7 +137,9 @@ void trust(const TrustRequest& request, Clock& clock) {
         !request.replace && known.check(at.host, at.port, key) == HostKeyVerdict::Known;
     if (!listed) text += known_hosts_line(at.host, at.port, key) + "\n";
   }
-  replace_file(request.file, text);
+  const std::string parent = parent_of(request.file);
+  if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) throw_errno("mkdir", parent);
+  xs::replace_file(request.file, text, 0644);
   std::printf("written to %s\n", escape(request.file).c_str());
 }
 
