@@ -239,8 +239,11 @@ void Reporter::print(const Outcome&, const RunReport& report) {
   style.human = static_cast<xs::Human>(config_.output.human);
   style.items = out_format_ ? &*out_format_ : nullptr;
   RunReport told = report;
-  if (config_.output.quiet) told.notices.clear();
+  told.notices.clear();  // they are no part of the result
   to_stdout(output_of(std::move(told), style));
+  if (config_.output.quiet) return;
+  std::fflush(stdout);
+  for (const std::string& notice : report.notices) std::fprintf(stderr, "%s\n", notice.c_str());
 }
 
 void Reporter::events_of(const Outcome& outcome, const HookReport& hooks) {
