@@ -39,6 +39,8 @@ grep -v '^CapabilityBoundingSet=' "$work/xroad-sync.service" >"$work/worse/xroad
 # A flag that the unit looked at would make it fail or skip; the program has to say that it is paused.
 ! grep -E '^(Exec(StartPre|Condition)|Condition|Assert)' "$work/xroad-sync.service" || fail "the unit decides by itself"
 ! grep -E '^PrivateTmp=(yes|true|1)' "$work/xroad-sync.service" || fail "the pause flag is out of sight"
+grep -qx 'SuccessExitStatus=40' "$work/xroad-sync.service" || fail "a run that finds another at work fails the unit"
+grep -qx 'StateDirectoryMode=0755' "$work/xroad-sync.service" || fail "monitoring cannot read the status"
 before=$(sed -n 's/^Before=//p' "$work/xroad-sync.service")
 for unit in xroad-proxy xroad-signer xroad-confclient xroad-proxy-ui-api; do
   [[ " $before " == *" $unit.service "* ]] || fail "not before $unit"
