@@ -2,17 +2,17 @@
 # shellcheck shell=bash disable=SC2034
 # What ./demo and ./check share. Sourced, with the repository as the working directory.
 
-# To build and to run.
+# To build and to show: the demo makes a tree with real keys, and measures rsync beside us.
 build_packages=(
-  build-essential cmake ninja-build pkg-config
+  build-essential cmake ninja-build pkg-config python3
   libssh-dev librsync-dev libxxhash-dev libzstd-dev libssl-dev
-  libboost-filesystem-dev libspdlog-dev libfmt-dev libcli11-dev catch2
-  openssh-server openssh-client
+  libboost-filesystem-dev libspdlog-dev libfmt-dev libcli11-dev libpugixml-dev nlohmann-json3-dev catch2
+  openssh-server openssh-client openssl rsync
 )
 # To test.
 check_packages=(
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-19 shellcheck universal-ctags binutils
-  rsync python3 iproute2 iptables procps util-linux
+  iproute2 iptables procps util-linux patch mandoc systemd logrotate openjdk-17-jdk-headless
   fuse3 libfuse3-dev xfsprogs btrfs-progs e2fsprogs
 )
 
