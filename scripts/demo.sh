@@ -11,9 +11,11 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 umask 027
 work=$(mktemp -d "${TMPDIR:-/tmp}/xroad-sync-demo.XXXXXX")
 sshd_pid=
+made_run=no
 cleanup() {
   stop_primary
   rm -rf "$work"
+  [ "$made_run" = no ] || rmdir /run/sshd 2>/dev/null || true
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -68,7 +70,10 @@ CONFIG
 
 start_primary() {
   # sshd wants its own empty directory when it is root's.
-  [ "$(id -u)" -ne 0 ] || mkdir -p /run/sshd
+  if [ "$(id -u)" -eq 0 ] && [ ! -d /run/sshd ]; then
+    mkdir /run/sshd
+    made_run=yes
+  fi
   /usr/sbin/sshd -D -e -f "$work/sshd_config" 2>>"$work/sshd.log" &
   sshd_pid=$!
   local deadline=$((SECONDS + 10))
@@ -235,7 +240,7 @@ fi
 
 step "Paused for an upgrade: a key that is new on the primary stays away, and that is no failure"
 secondary one pause --reason "upgrade to 7.8"
-[ -e "$work/one.state/sync-disabled" ] || fail "there is no flag"
+[ -e "$work/one.state/paused" ] || fail "nothing says so"
 key=$(tree add-key "$work/primary")
 said=$(secondary one 2>&1)
 echo "$said"
@@ -248,7 +253,13 @@ secondary one pull --ignore-pause
 [ -e "$work/one/signer/softtoken/$key.p12" ] || fail "the key has not arrived"
 same one
 secondary one resume
+touch "$work/one.state/sync-disabled"
+said=$(secondary one)
+echo "$said"
+grep -q 'sync-disabled' <<<"$said" || fail "the cluster guide's own flag does not pause"
+secondary one resume
 [ ! -e "$work/one.state/sync-disabled" ] || fail "the flag is still there"
+[ ! -e "$work/one.state/paused" ] || fail "it is still paused"
 
 # Files of the primary that say which attempt this is; a commit of all of them takes long enough to be hit.
 many=1000
@@ -262,7 +273,8 @@ change_site() {
 new_files() { grep -rlx "attempt=$attempt" "$work/one/$site" 2>/dev/null | wc -l; }
 # Kills it as soon as its journal is there. Succeeds when the commit was under way and not over.
 kill_in_commit() {
-  secondary one >"$work/killed.out" 2>&1 &
+  # Not through secondary(): the program itself is to be killed, not a shell that waits for it.
+  "$bin/xroad-sync" --config "$work/one.ini" >"$work/killed.out" 2>&1 &
   local pid=$!
   while [ ! -e "$journal" ] && kill -0 "$pid" 2>/dev/null; do :; done
   kill -9 "$pid" 2>/dev/null || true
@@ -279,7 +291,9 @@ until kill_in_commit; do
   attempt=$((attempt + 1))
   change_site $attempt
 done
-echo "killed (attempt $attempt): $(new_files) of $many files are new, and the journal knows the rest"
+before=$(new_files)
+echo "killed (attempt $attempt): $before of $many files are new, and the journal knows the rest"
+[ "$before" -lt $many ] || fail "the commit went on after the kill"
 
 step "The primary is switched off; the next start completes that commit all the same, then finds nobody to ask"
 stop_primary
