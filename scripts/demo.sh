@@ -270,13 +270,17 @@ change_site() {
   local at
   for ((at = 0; at < many; at++)); do echo "attempt=$1" >"$work/primary/$site/$at.ini"; done
 }
-new_files() { grep -rlx "attempt=$attempt" "$work/one/$site" 2>/dev/null | wc -l; }
-# Kills it as soon as its journal is there. Succeeds when the commit was under way and not over.
+new_files() { { grep -rlx "attempt=$attempt" "$work/one/$site" 2>/dev/null || true; } | wc -l; }
+first_is_new() {
+  local line=
+  { read -r line <"$work/one/$site/0.ini"; } 2>/dev/null && [ "$line" = "attempt=$attempt" ]
+}
+# Kills it as soon as the first of them is new. Succeeds when the commit was under way and not over.
 kill_in_commit() {
   # Not through secondary(): the program itself is to be killed, not a shell that waits for it.
   "$bin/xroad-sync" --config "$work/one.ini" >"$work/killed.out" 2>&1 &
   local pid=$!
-  while [ ! -e "$journal" ] && kill -0 "$pid" 2>/dev/null; do :; done
+  until first_is_new || ! kill -0 "$pid" 2>/dev/null; do :; done
   kill -9 "$pid" 2>/dev/null || true
   wait "$pid" 2>/dev/null || true
   [ -e "$journal" ] && [ "$(new_files)" -lt $many ]
