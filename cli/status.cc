@@ -34,7 +34,7 @@ int run_status(const Config& config, Clock&) {
   }
   if (config.verb_options.check) {
     const StatusCheck check = check_status(file, now, {});
-    std::printf("%s\n", check.line.c_str());
+    std::fputs(check.line.c_str(), stdout);
     return check.code;
   }
   if (config.output.json) {
