@@ -139,8 +139,10 @@ std::string Waker::output_of(const std::vector<std::string>& argv) {
   const ChildResult result = run_child(request, clock_);
   if (result.ok()) return result.output;
   const std::string said = excerpt(trim(result.output), 400);
-  throw Error(Fault::Action, "the wake command " + quote(argv.front()) + " " + result.words() +
-                                 (said.empty() ? "" : ": " + said));
+  const bool of_unit = !action_.unit.empty() && argv.front() == systemctl_;
+  throw Error(Fault::Action, "the wake command " + quote(argv.front()) +
+                                 (of_unit ? " for " + quote(action_.unit) : "") + " " +
+                                 result.words() + (said.empty() ? "" : ": " + said));
 }
 
 std::string Waker::property(const std::string& name) {
