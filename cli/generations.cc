@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/interrupt.h"
+#include "cli/reporter.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "sync/lock.h"
@@ -63,6 +64,8 @@ int run_generations(const Config& config, Clock&) {
 
 int run_rollback(const Config& config, Clock& clock) {
   const Interrupt interrupt;
+  check_node(config);
+  Reporter reporter(config, new_run_id(), {});
   const Dir root = Dir::open_root(config.destination);
   const Lock lock = Lock::take(root);
   RealDisk disk(root);
@@ -81,15 +84,16 @@ int run_rollback(const Config& config, Clock& clock) {
   for (const Problem& problem : result.problems) {
     spdlog::warn("{}: {}", quote(problem.path), problem.what);
   }
-  std::printf("back at the state before generation %llu",
-              static_cast<unsigned long long>(request.number));
+  std::string sentence =
+      "rolled back to the state before generation " + std::to_string(request.number);
   if (result.generation != 0) {
-    std::printf("; to undo this: xroad-sync rollback %llu",
-                static_cast<unsigned long long>(result.generation));
+    sentence += "; to undo this: xroad-sync rollback " + std::to_string(result.generation);
   }
+  reporter.rolled_back(sentence, result.generation);
   std::printf(
-      "\nthe next run of the timer syncs with the primary again: xroad-sync pause keeps "
-      "this state\n");
+      "%s\nthe next run of the timer syncs with the primary again: xroad-sync pause keeps "
+      "this state\n",
+      sentence.c_str());
   if (!waker.failures().empty()) {
     throw Error(Fault::Action, "the rollback is complete, but what follows it failed: " +
                                    waker.failures().front());

@@ -50,6 +50,12 @@ bool may_run(const Config& config, Reporter& reporter) {
   return true;
 }
 
+void tell_recovery(const Session& session, Reporter& reporter) {
+  if (!session.recovered()) return;
+  reporter.notice(JournalEvent::Recovered, "recovered",
+                  "the commit of an earlier run, which was cut short, was completed first");
+}
+
 void sync(const Config& config, Clock& clock, Session& session, Reporter& reporter) {
   std::optional<ProgressLine> line;
   const bool asked = config.output.progress || config.output.progress2;
@@ -57,12 +63,15 @@ void sync(const Config& config, Clock& clock, Session& session, Reporter& report
     line.emplace(clock, to_stderr, static_cast<xs::Human>(config.output.human));
     session.request().progress = [&line](const Progress& progress) { line->update(progress); };
   }
-  const Outcome outcome = session.run();
-  if (line) line->finish();
-  if (session.recovered()) {
-    reporter.notice(JournalEvent::Recovered, "recovered",
-                    "the commit of an earlier run, which was cut short, was completed first");
+  Outcome outcome;
+  try {
+    outcome = session.run();
+  } catch (const Error&) {
+    tell_recovery(session, reporter);  // the tree is another one than before, although we failed
+    throw;
   }
+  if (line) line->finish();
+  tell_recovery(session, reporter);
   reporter.done(outcome, hooks_after(config, outcome.result, clock), session.failures());
 }
 

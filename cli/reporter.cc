@@ -198,19 +198,28 @@ void Reporter::done(const Outcome& outcome, const HookReport& hooks,
   end(changed, outcome.stats.elapsed, outcome.stats.sent, outcome.stats.received);
 }
 
+void Reporter::rolled_back(const std::string& sentence, std::uint64_t kept) {
+  write_log([&](const RunLog& log) { return log.note_text(sentence); });
+  if (journal_) journal_->tell(JournalEvent::RolledBack, sentence);
+  const std::string& file = config_.report.status_file;
+  const StatusFile before = file.empty() ? StatusFile{} : read_status(file);
+  if (before.read != StatusRead::Found) return;  // the next run will tell
+  try_to("the status", [&] { write_status(file, after_rollback(before.status, kept)); });
+}
+
 void Reporter::failed(const Error& error, Duration elapsed, std::uint64_t sent,
                       std::uint64_t received) {
   exit_ = xs::exit_code(error.fault());
+  tell_notices();
   say(error);
   if (events_) events_->error(error);
   if (journal_) journal_->failed(error);
   if (!config_.dry_run) {
-    if (!config_.log.file.empty()) {
-      try_to("the log", [&] {
-        const RunLog log(config_.log.file, log_format_);
-        log.write(log.failure_text(error));
-      });
-    }
+    write_log([&](const RunLog& log) {
+      std::string text;
+      for (const std::string& notice : notices_) text += log.note_text(notice);
+      return text + log.failure_text(error);
+    });
     RunStats stats;
     stats.sent = sent;
     stats.received = received;
@@ -241,9 +250,13 @@ void Reporter::print(const Outcome&, const RunReport& report) {
   RunReport told = report;
   told.notices.clear();  // they are no part of the result
   to_stdout(output_of(std::move(told), style));
-  if (config_.output.quiet) return;
+  tell_notices();
+}
+
+void Reporter::tell_notices() const {
+  if (events_ || config_.output.quiet) return;
   std::fflush(stdout);
-  for (const std::string& notice : report.notices) std::fprintf(stderr, "%s\n", notice.c_str());
+  for (const std::string& notice : notices_) std::fprintf(stderr, "%s\n", notice.c_str());
 }
 
 void Reporter::events_of(const Outcome& outcome, const HookReport& hooks) {
@@ -262,12 +275,18 @@ void Reporter::events_of(const Outcome& outcome, const HookReport& hooks) {
 }
 
 void Reporter::log(const RunReport& report, const std::optional<Error>& error) {
+  write_log([&](const RunLog& log) {
+    std::string text = log.text(report, config_.output.verbosity != 0);
+    if (error) text += log.failure_text(*error);
+    return text;
+  });
+}
+
+void Reporter::write_log(const std::function<std::string(const RunLog&)>& text) {
   if (config_.log.file.empty()) return;
   try_to("the log", [&] {
     const RunLog log(config_.log.file, log_format_);
-    std::string text = log.text(report, config_.output.verbosity != 0);
-    if (error) text += log.failure_text(*error);
-    log.write(text);
+    log.write(text(log));
   });
 }
 

@@ -33,6 +33,8 @@ class Reporter {
   void notice(JournalEvent event, std::string_view code, const std::string& sentence);
   void done(const Outcome& outcome, const HookReport& hooks,
             const std::vector<std::string>& failures);
+  // Not a sync, but the tree is another one: log, journal and status tell.
+  void rolled_back(const std::string& sentence, std::uint64_t kept);
   void failed(const Error& error, Duration elapsed, std::uint64_t sent, std::uint64_t received);
 
   // What the program ends with: 0, or the class of the first thing that went wrong.
@@ -48,6 +50,8 @@ class Reporter {
   void log(const RunReport& report, const std::optional<Error>& error);
   void tell_journal(const Outcome& outcome, const HookReport& hooks);
   void remember(const std::function<Status(Status)>& change);
+  void write_log(const std::function<std::string(const RunLog&)>& text);
+  void tell_notices() const;
   void say(const Error& error) const;
   void end(bool changed, Duration elapsed, std::uint64_t sent, std::uint64_t received);
 

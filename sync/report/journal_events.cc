@@ -9,7 +9,7 @@
 namespace xs {
 
 // A number is never changed and never used again: people select by it.
-const std::array<JournalEventInfo, 10> kJournalEvents{{
+const std::array<JournalEventInfo, 11> kJournalEvents{{
     {JournalEvent::Synced, "synced", "045254cc39ea43c5a39d8f5d70cdc31e", 6},
     {JournalEvent::InSync, "in-sync", "e12889c63cb84f04a69f2e5eb513eac5", 6},
     {JournalEvent::File, "file", "a2a470dc33bc4792b88cb95b78d0c968", 6},
@@ -20,6 +20,7 @@ const std::array<JournalEventInfo, 10> kJournalEvents{{
     {JournalEvent::PinChanged, "pin-changed", "c3984edc6367418b8bf6157f577f4712", 4},
     {JournalEvent::HookFailed, "hook-failed", "8fb35e7442134d2393a14c1daa0796fc", 4},
     {JournalEvent::Left, "left-alone", "e5a32e002dd843a0959a8761df3bd0a2", 4},
+    {JournalEvent::RolledBack, "rolled-back", "bd475b143cf54ad087681df809e585a1", 5},
 }};
 
 namespace {

@@ -29,7 +29,8 @@ enum class JournalEvent : std::uint8_t {
   Recovered,  // an earlier run's commit was completed
   PinChanged,
   HookFailed,
-  Left,  // a path was left alone
+  Left,        // a path was left alone
+  RolledBack,  // the operator has gone back to an earlier state
 };
 
 struct JournalEventInfo {
@@ -39,7 +40,7 @@ struct JournalEventInfo {
   int priority;
 };
 
-extern const std::array<JournalEventInfo, 10> kJournalEvents;
+extern const std::array<JournalEventInfo, 11> kJournalEvents;
 
 class JournalEvents {
  public:

@@ -75,6 +75,8 @@ std::string RunLog::failure_text(const Error& error, std::string_view program) c
   return stamped(failure_line(error, program));
 }
 
+std::string RunLog::note_text(std::string_view sentence) const { return stamped(sentence); }
+
 void RunLog::write(std::string_view text) const {
   const Fd file = open_log_file(path_);
   while (!text.empty()) text.remove_prefix(write_some(file.get(), text, path_).value_or(0));

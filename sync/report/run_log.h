@@ -42,6 +42,8 @@ class RunLog {
   // Of one that did not, or that did with an exit code (23: problems): begins with what was told
   // of it.
   std::string failure_text(const Error& error, std::string_view program = "xroad-sync") const;
+  // One sentence by itself.
+  std::string note_text(std::string_view sentence) const;
   // Appends it, whole. A full disk is an Io error: the caller reports it and goes on.
   void write(std::string_view text) const;
 

@@ -203,6 +203,13 @@ Status after_success(Status before, StatusRun run, std::string generation, std::
   return before;
 }
 
+// It was no sync: how the last one went is still true.
+Status after_rollback(Status before, std::uint64_t kept) {
+  before.generation.clear();
+  before.kept = kept;
+  return before;
+}
+
 Status after_failure(Status before, StatusRun run, const Error& error) {
   count_traffic(before, run);
   before.last_run = run;

@@ -52,10 +52,11 @@ struct StatusRun {
 };
 
 struct Status {
-  std::string version;     // of the program
-  std::string node;        // us
-  std::string primary;     // as the operator calls it
-  std::string generation;  // hex, of what we hold; empty before the first success
+  std::string version;  // of the program
+  std::string node;     // us
+  std::string primary;  // as the operator calls it
+  // Hex, of what we hold; empty before the first success and after a rollback.
+  std::string generation;
   std::uint64_t kept = 0;  // the generation number that rollback would take; 0: none
   StatusTraffic traffic;
   std::optional<StatusRun> last_run;      // any
@@ -70,6 +71,7 @@ struct Status {
 // What a run makes of the status before it.
 Status after_success(Status before, StatusRun run, std::string generation, std::uint64_t kept);
 Status after_failure(Status before, StatusRun run, const Error& error);
+Status after_rollback(Status before, std::uint64_t kept);
 Status after_pause(Status before, StatusRun run, StatusPause pause);
 
 enum class StatusRead : std::uint8_t { Found, Absent, Broken, OtherVersion, Unreadable };

@@ -91,9 +91,11 @@ std::string changes(std::uint64_t count) {
 
 std::string success_text(const Status& status, WallSeconds now) {
   const StatusRun& run = *status.last_success;
-  return "generation " + escape(status.generation.substr(0, 12)) + "  last sync " +
-         ago(age(status, now).value_or(0)) + ", took " + took(run.duration_ms) + ", " +
-         changes(run.counts.changed + run.counts.deleted);
+  const std::string state = status.generation.empty()
+                                ? "rolled back"
+                                : "generation " + escape(status.generation.substr(0, 12));
+  return state + "  last sync " + ago(age(status, now).value_or(0)) + ", took " +
+         took(run.duration_ms) + ", " + changes(run.counts.changed + run.counts.deleted);
 }
 
 std::string failure_text(const Status& status) {
