@@ -139,7 +139,8 @@ class Sshd:
                  "PrintLastLog no", "UseDNS no", "MaxStartups 200", "SetEnv SHLVL=1")
         with open(f"{work}/sshd_config.{port}", "w", encoding="ascii") as file:
             file.write("\n".join(lines) + "\n")
-        os.makedirs("/run/sshd", exist_ok=True)  # sshd insists
+        if os.geteuid() == 0:
+            os.makedirs("/run/sshd", exist_ok=True)  # root's sshd insists
         command = ["/usr/sbin/sshd", "-D", "-e", "-f", f"{work}/sshd_config.{port}"]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)

@@ -2,26 +2,29 @@
 # SPDX-License-Identifier: MIT
 """A JVM watches signer/ on a secondary as X-Road's signer does, while random changes of the primary's keys arrive.
 
-usage: signer_watch.py [--changes N] [--idle N] [--seed N] [--no-wake] COMMAND...
+usage: signer_watch.py [--changes N] [--idle N] [--seed N] XROAD_SYNC XROAD_SYNC_SERVER
 
-COMMAND syncs {source} to {destination}; the words are replaced. Every change (keys added, a key deleted, a new PIN;
-keyconf.xml at once, or, as on a real primary, one sync later) and every idle run (nothing happened, or the primary has
-saved an unchanged keyconf.xml, as it does every minute) goes through COMMAND and, where there is one, through rsync with
-the guide's options, to a secondary and a JVM of its own. Asserted for COMMAND, printed for rsync:
+Every change (keys added, a key deleted, a new PIN; keyconf.xml at once, or, as on a real primary, one sync later; a sync
+between the two renames of a change of the PIN) and every idle run (nothing happened, or the primary has saved an
+unchanged keyconf.xml, as it does every minute) goes through our programs, over an sshd of its own with a forced command,
+and, where there is one, through rsync with the guide's options, to a secondary and a JVM of its own each. Asserted for
+us, printed for rsync:
   - no event finds a file missing, unreadable, not to be opened or older than the source's, unless the source lacks it;
-  - exactly one event for a change, none for an idle run;
+  - exactly one event for a change, also when it is one of key files alone, and none for an idle run;
+  - in the middle of a change of the PIN the run ends with 24, and neither tree nor signer notices;
   - the watch stays valid, and still sees at the end.
---no-wake: COMMAND does nothing for the signer when only key files have changed, so no event is due then.
-XS_LONG=yes makes it 500 changes and 500 idle runs instead of 40. Exits 77, with a sentence, where there is no JDK.
+XS_LONG=yes makes it 500 changes and 500 idle runs instead of 30. Exits 77, with a sentence, where there is no JDK.
 """
 import argparse
 import collections
+import getpass
 import hashlib
 import json
 import os
 import random
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +32,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../../scripts"), os.path.join(HERE, "../bench")]
+import bed  # noqa: E402
 import guide  # noqa: E402
 import xroad_tree  # noqa: E402
 
@@ -38,6 +42,7 @@ SYNC_LIMIT_S = 120
 MOST_KEYS, FEWEST_KEYS = 9, 2
 MINUTE = 60
 OURS, MOST_TOLD = "ours", 20
+IN_FLIGHT = 24  # our exit code while the source is not to be taken
 
 
 def md5(path):
@@ -96,22 +101,25 @@ class Watcher:
 class Secondary:
     """One client's destination, its watcher, and what was wrong there."""
 
-    def __init__(self, name, command, wakes, work, classes):
-        self.name, self.command, self.wakes = name, command, wakes
+    def __init__(self, name, command, work, classes):
+        self.name, self.command = name, command
         self.root = f"{work}/{name}"
         self.log = f"{work}/{name}.out"
         self.wrong = collections.Counter()
+        self.heard = collections.Counter()
         xroad_tree.make_directory(self.root)
         xroad_tree.write_own(self.root, "slave", random.Random(0))
         self.sync()
         self.watcher = Watcher(classes, f"{self.root}/signer", f"{work}/{name}.marks")
 
-    def sync(self):
+    def sync(self, wanted=0):
         with open(self.log, "wb") as log:
             done = subprocess.run(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=SYNC_LIMIT_S, check=False)
-        if done.returncode != 0:
+        if done.returncode != (wanted if self.name == OURS else 0):
             with open(self.log, encoding="utf-8", errors="replace") as log:
-                sys.exit(f"signer_watch.py: {self.command}: status {done.returncode}: {log.read()}")
+                sys.exit(f"signer_watch.py: {self.command}: status {done.returncode}, not {wanted}: {log.read()}")
+        if not os.path.isdir(f"{self.root}/signer/softtoken"):
+            self.note("softtoken/ deleted", "in the middle of a change of the PIN")
 
     def note(self, kind, where):
         self.wrong[kind] += 1
@@ -162,35 +170,37 @@ class Primary:
         count = self.noise.randint(1, min(3, room))
         if self.noise.random() < 0.3:
             _, blocks = xroad_tree.add_keys(self.root, self.pin, count, self.noise, saved=False)
-            yield f"{count} key files", False
+            yield f"{count} key files", 0
             xroad_tree.save(self.root, blocks)
-            yield f"keyconf.xml with {count} keys more", True
+            yield f"keyconf.xml with {count} keys more", 0
         else:
             xroad_tree.add_keys(self.root, self.pin, count, self.noise)
-            yield f"{count} keys added", True
+            yield f"{count} keys added", 0
 
     def delete(self):
         key_id = self.noise.choice(xroad_tree.key_ids(self.root))
         if self.noise.random() < 0.3:
             blocks = xroad_tree.delete_key(self.root, key_id, saved=False)
-            yield "a key file deleted", False
+            yield "a key file deleted", 0
             xroad_tree.save(self.root, blocks)
-            yield "keyconf.xml without it", True
+            yield "keyconf.xml without it", 0
         else:
             xroad_tree.delete_key(self.root, key_id)
-            yield "a key deleted", True
+            yield "a key deleted", 0
 
     def change_pin(self):
         new = str(self.noise.randrange(10_000, 99_999))
         xroad_tree.begin_pin_change(self.root, self.pin, new)
+        if self.noise.random() < 0.5:
+            yield "the middle of a new PIN", IN_FLIGHT
         xroad_tree.finish_pin_change(self.root)
         self.pin = new
         if self.noise.random() < 0.7:  # the next save is rarely more than a minute away
             xroad_tree.save(self.root)
-        yield "a new PIN", False
+        yield "a new PIN", 0
 
     def change(self):
-        """Yields after each step that is to be synced: what was done, and does keyconf.xml have other contents?"""
+        """Yields after each step that is to be synced: what was done, and our exit code."""
         count = len(xroad_tree.key_ids(self.root))
         kinds = [self.change_pin] + [self.add] * 2 * (count < MOST_KEYS) + [self.delete] * 2 * (count > FEWEST_KEYS)
         for step in self.noise.choice(kinds)():
@@ -199,19 +209,21 @@ class Primary:
 
 
 def run_changes(primary, secondaries, wanted):
-    done = 0
+    """How many syncs there were, and how many of them were to be heard of."""
+    done = due = 0
     while done < wanted:
-        for what, conf_changed in primary.change():
+        for what, code in primary.change():
             done += 1
+            wanted_events = 0 if code == IN_FLIGHT else 1
+            due += wanted_events
             for secondary in secondaries:
                 secondary.watcher.pin(primary.pin)
-                secondary.sync()
-                secondary.judge(primary.root, 1 if conf_changed or secondary.wakes else 0, f"change {done}, {what}")
-    return done
+                secondary.sync(code)
+                secondary.heard["change"] += secondary.judge(primary.root, wanted_events, f"change {done}, {what}")
+    return done, due
 
 
 def run_idle(primary, secondaries, wanted):
-    events = collections.Counter()
     for at in range(wanted):
         saved = primary.noise.random() < 0.5
         if saved:
@@ -219,8 +231,7 @@ def run_idle(primary, secondaries, wanted):
         for secondary in secondaries:
             secondary.sync()
             where = f"idle run {at + 1}" + (", keyconf.xml saved unchanged" if saved else "")
-            events[secondary.name] += secondary.judge(primary.root, 0, where)
-    return events
+            secondary.heard["idle"] += secondary.judge(primary.root, 0, where)
 
 
 def still_sees(primary, secondary):
@@ -233,47 +244,91 @@ def compile_watcher(classes):
     subprocess.run(["javac", "-Xlint:all", "-Werror", "-d", classes, f"{HERE}/SignerWatch.java"], check=True)
 
 
-def report(secondary, steps, idle, idle_events):
-    print(f"{secondary.name}: {steps} syncs with a change, {idle} without (of those {idle_events} events); "
+def report(secondary, steps, due, idle):
+    print(f"{secondary.name}: {steps} syncs with a change, {due} of them due to be heard of: {secondary.heard['change']} events; "
+          f"{idle} syncs without one: {secondary.heard['idle']} events; "
           + (", ".join(f"{count} x {kind}" for kind, count in sorted(secondary.wrong.items())) or "nothing wrong"))
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def start_sshd(options, work, source):
+    """An sshd whose only key may do nothing but serve `source`."""
+    bed.make_keys(work, "host_key", "id")
+    xroad_tree.write(f"{work}/server.ini", f"[root]\npath = {source}\npreset = xroad\n", 0o600)
+    allowed = f'restrict,command="{options.server} --config {work}/server.ini" {bed.public_key(work, "id")}'
+    sshd = bed.Sshd(work, free_port(), allowed)
+    bed.know_hosts(work, sshd.port)
+    return sshd
+
+
+def our_command(options, work, port, source):
+    state = f"{work}/{OURS}.state"
+    xroad_tree.make_directory(state)
+    xroad_tree.write(f"{state}/sync.ini", f"""[primary]
+host = 127.0.0.1
+port = {port}
+user = {getpass.getuser()}
+path = {source}
+identity = {work}/id
+known-hosts = {work}/known_hosts
+[sync]
+destination = {work}/{OURS}
+[pause]
+flag = {state}/flag
+state = {state}/paused
+[status]
+file = {state}/status.json
+[log]
+file = {state}/sync.log
+journal = no
+[wake]
+hooks = {state}/hooks.d
+""", 0o600)
+    return [options.client, "--config", f"{state}/sync.ini"]
 
 
 def run(options, work):
     classes = f"{work}/classes"
     compile_watcher(classes)
     primary = Primary(f"{work}/primary", random.Random(options.seed))
-    words = {"{source}": primary.root, "{destination}": f"{work}/{OURS}"}
-    ours = Secondary(OURS, [words.get(word, word) for word in options.command], not options.no_wake, work, classes)
-    secondaries = [ours]
-    if shutil.which("rsync"):
-        shell = f"{work}/shell"
-        xroad_tree.write(shell, "#!/bin/sh\nshift\nexec \"$@\"\n", 0o700)
-        command = guide.rsync(shell, f"{work}/rsync.log", f"host:{primary.root}/", f"{work}/rsync/")
-        secondaries.append(Secondary("rsync", command, True, work, classes))
+    sshd = start_sshd(options, work, primary.root)
+    secondaries = []
     try:
-        steps = run_changes(primary, secondaries, options.changes)
-        idle_events = run_idle(primary, secondaries, options.idle)
+        ours = Secondary(OURS, our_command(options, work, sshd.port, primary.root), work, classes)
+        secondaries.append(ours)
+        if shutil.which("rsync"):
+            shell = f"{work}/shell"
+            xroad_tree.write(shell, "#!/bin/sh\nshift\nexec \"$@\"\n", 0o700)
+            command = guide.rsync(shell, f"{work}/rsync.log", f"host:{primary.root}/", f"{work}/rsync/")
+            secondaries.append(Secondary("rsync", command, work, classes))
+        steps, due = run_changes(primary, secondaries, options.changes)
+        run_idle(primary, secondaries, options.idle)
         still_sees(primary, ours)
     finally:
         for secondary in secondaries:
             secondary.watcher.stop()
+        sshd.stop()
     for secondary in secondaries:
-        report(secondary, steps, options.idle, idle_events[secondary.name])
+        report(secondary, steps, due, options.idle)
     return 1 if ours.wrong else 0
 
 
 def main():
-    usual = 500 if os.environ.get("XS_LONG") == "yes" else 40
+    usual = 500 if os.environ.get("XS_LONG") == "yes" else 30
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--changes", type=int, default=usual)
     parser.add_argument("--idle", type=int, default=usual)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--no-wake", action="store_true", help="COMMAND does not wake the signer")
-    parser.add_argument("command", nargs="+")
+    parser.add_argument("client", type=os.path.abspath)
+    parser.add_argument("server", type=os.path.abspath)
     options = parser.parse_args()
-    for tool in ("java", "javac", "openssl"):
+    for tool in ("java", "javac", "openssl", "ssh-keygen", "/usr/sbin/sshd"):
         if shutil.which(tool) is None:
-            print(f"skipped: {tool} is missing (packages openjdk-17-jdk-headless, openssl)")
+            print(f"skipped: {tool} is missing (packages openjdk-17-jdk-headless, openssl, openssh-server)")
             return SKIPPED
     print(f"seed {options.seed}", flush=True)
     os.umask(0o027)
