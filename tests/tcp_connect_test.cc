@@ -39,30 +39,6 @@ int option(const Fd& fd, int level, int name) {
 // A port that nobody listens on: it was ours a moment ago.
 std::uint16_t closed_port() { return SilentPort().port(); }
 
-// A listener whose backlog is full drops what comes next, as a host that is down does.
-class FullPort {
- public:
-  FullPort() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    address_.sin_family = AF_INET;
-    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address_;
-    auto* raw = reinterpret_cast<sockaddr*>(&address_);
-    REQUIRE(::bind(fd_.get(), raw, size) == 0);
-    REQUIRE(::listen(fd_.get(), 0) == 0);
-    REQUIRE(::getsockname(fd_.get(), raw, &size) == 0);
-    for (Fd& filler : fillers_) {
-      filler = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      [[maybe_unused]] const int pending = ::connect(filler.get(), raw, size);
-    }
-  }
-  std::uint16_t port() const { return ntohs(address_.sin_port); }
-
- private:
-  sockaddr_in address_{};
-  Fd fd_;
-  std::array<Fd, 4> fillers_;
-};
-
 }  // namespace
 
 TEST_CASE("tcp_connect: the socket is non-blocking, kept alive and sends at once", "[protocol]") {

@@ -22,6 +22,11 @@ std::string user_name() {
   return entry->pw_name;
 }
 
+std::string xroad_tree(std::vector<std::string> words) {
+  words.insert(words.begin(), XS_SOURCE_DIR "/scripts/xroad_tree.py");
+  return test::run(words);
+}
+
 Ran run_apart(const std::vector<std::string>& argv) {
   const Outcome outcome = run_program(argv);
   const std::size_t at = outcome.end.rfind(kEnded);
@@ -36,9 +41,13 @@ Ran run_apart(const std::vector<std::string>& argv) {
 
 // ---- Primary
 
-Primary::Primary(const std::string& server) : server_(server) {
+Primary::Primary(const std::string& server, Tree tree) : server_(server) {
   configure("");
-  fill();
+  if (tree == Tree::Small) {
+    fill();
+  } else {
+    xroad_tree({"make", etc.path()});
+  }
 }
 
 void Primary::configure(const std::string& server, const std::string& root) {
@@ -63,8 +72,10 @@ std::string Primary::let_in() {
   return sshd.let_in({}, "restrict,command=\"" + server_ + " --config " + server_ini() + "\"");
 }
 
-std::string Primary::known_host() const {
-  return "[127.0.0.1]:" + std::to_string(sshd.port()) + " " + sshd.host_key() + "\n";
+std::string Primary::known_host() const { return known_host(sshd.port()); }
+
+std::string Primary::known_host(std::uint16_t port) const {
+  return "[127.0.0.1]:" + std::to_string(port) + " " + sshd.host_key() + "\n";
 }
 
 // ---- Secondary
@@ -89,9 +100,13 @@ void Secondary::configure(const std::string& more) {
                 "\njournal = no\n[wake]\nhooks = " + file("hooks.d") + "\n" + more);
 }
 
-Ran Secondary::run(std::vector<std::string> words) const {
+std::vector<std::string> Secondary::command(std::vector<std::string> words) const {
   words.insert(words.begin(), {client_, "--config", file("sync.ini")});
-  return run_apart(words);
+  return words;
+}
+
+Ran Secondary::run(std::vector<std::string> words) const {
+  return run_apart(command(std::move(words)));
 }
 
 Ran Secondary::bare(std::vector<std::string> words) const {
@@ -99,8 +114,10 @@ Ran Secondary::bare(std::vector<std::string> words) const {
   return run_apart(words);
 }
 
-std::string Secondary::shell() const {
-  return "ssh -p " + std::to_string(primary_.sshd.port()) + " -i " + key_ +
+std::string Secondary::shell() const { return shell(primary_.sshd.port()); }
+
+std::string Secondary::shell(std::uint16_t port) const {
+  return "ssh -p " + std::to_string(port) + " -i " + key_ +
          " -o UserKnownHostsFile=" + file("known_hosts") + " -o ConnectTimeout=5 ";
 }
 

@@ -15,8 +15,10 @@ namespace xs::test {
 
 class Primary {
  public:
-  // `server`: the server program's path.
-  explicit Primary(const std::string& server);
+  enum class Tree { Small, Real };
+  // `server`: the server program's path. Real: a tree with keys that open, by
+  // scripts/xroad_tree.py.
+  explicit Primary(const std::string& server, Tree tree = Tree::Small);
 
   Sshd sshd;
   TempTree etc;
@@ -30,6 +32,7 @@ class Primary {
   // A key of a secondary that is let in, and the line for known_hosts.
   std::string let_in();
   std::string known_host() const;
+  std::string known_host(std::uint16_t port) const;  // behind another port
   std::string host() const { return "127.0.0.1"; }
   const std::string& server() const { return server_; }
   std::string server_ini() const { return conf / "server.ini"; }
@@ -54,10 +57,12 @@ class Secondary {
   void configure(const std::string& more);
   // The client with our configuration in front of these words.
   Ran run(std::vector<std::string> words = {}) const;
+  std::vector<std::string> command(std::vector<std::string> words = {}) const;
   // The client with these words alone.
   Ran bare(std::vector<std::string> words) const;
   // -e for the command line.
   std::string shell() const;
+  std::string shell(std::uint16_t port) const;
   std::string source() const;
   std::string log() const;
   std::string file(std::string_view name) const { return dir / name; }
@@ -67,6 +72,9 @@ class Secondary {
   std::string client_;
   std::string key_;
 };
+
+// scripts/xroad_tree.py with these words; what it printed. A failure is an exception.
+std::string xroad_tree(std::vector<std::string> words);
 
 // Runs to the end; the exit code, and both outputs apart.
 Ran run_apart(const std::vector<std::string>& argv);

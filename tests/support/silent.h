@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
@@ -35,6 +36,31 @@ class SilentPort {
  private:
   Fd fd_;
   std::uint16_t port_ = 0;
+};
+
+// A listener whose backlog is full drops what comes next, as a host that is down does.
+class FullPort {
+ public:
+  FullPort() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address_;
+    auto* raw = reinterpret_cast<sockaddr*>(&address_);
+    if (!fd_ || ::bind(fd_.get(), raw, size) != 0 || ::listen(fd_.get(), 0) != 0 ||
+        ::getsockname(fd_.get(), raw, &size) != 0) {
+      throw std::runtime_error("full port: " + errno_text(errno));
+    }
+    for (Fd& filler : fillers_) {
+      filler = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      [[maybe_unused]] const int pending = ::connect(filler.get(), raw, size);
+    }
+  }
+  std::uint16_t port() const { return ntohs(address_.sin_port); }
+
+ private:
+  sockaddr_in address_{};
+  Fd fd_;
+  std::array<Fd, 4> fillers_;
 };
 
 class SilentSocket {

@@ -43,18 +43,6 @@ std::string slurp(const std::string& path) try {
   return "";
 }
 
-// Asks again every 5 ms: neither sshd nor a child's end can be waited for with a deadline.
-template <class Condition>
-bool eventually(std::chrono::milliseconds time, Condition condition) {
-  SteadyClock clock;
-  const Instant deadline = clock.now() + time;
-  while (!condition()) {
-    if (clock.now() >= deadline) return false;
-    clock.poll({}, clock.now() + 5ms);
-  }
-  return true;
-}
-
 // After fork(): only calls that are safe there.
 [[noreturn]] void become(char* const* argv, int output, pid_t parent) {
   ::setpgid(0, 0);
@@ -139,6 +127,16 @@ std::vector<pid_t> descendants(pid_t root) {
     }
   }
   return found;
+}
+
+bool eventually(std::chrono::milliseconds time, const std::function<bool()>& condition) {
+  SteadyClock clock;
+  const Instant deadline = clock.now() + time;
+  while (!condition()) {
+    if (clock.now() >= deadline) return false;
+    clock.poll({}, clock.now() + 5ms);
+  }
+  return true;
 }
 
 std::string run(const std::vector<std::string>& argv) {

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,10 @@ class Child {
 
 // Every process below this one, children first.
 std::vector<pid_t> descendants(pid_t root);
+
+// Asks again every 5 ms, for what cannot be waited for with a deadline: sshd, a child's end, what
+// another program does to a file. False when the time is over first.
+bool eventually(std::chrono::milliseconds time, const std::function<bool()>& condition);
 
 // Runs a program to its successful end and returns what it printed.
 std::string run(const std::vector<std::string>& argv);
