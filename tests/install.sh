@@ -26,6 +26,6 @@ cat >"$work/wanted" <<LIST
 /usr/share/man/man8/xroad-sync-server.8
 /usr/share/zsh/vendor-completions/_xroad-sync
 LIST
-(cd "$work/root" && find . -type f | sed 's/^\.//' | LC_ALL=C sort | sed 's,^/usr/local/etc/,/etc/,') >"$work/found"
+(cd "$work/root" && find . -type f | sed 's/^\.//; s,^/usr/local/etc/,/etc/,' | LC_ALL=C sort) >"$work/found"
 diff "$work/wanted" "$work/found" || { echo "install.sh: '<' is missing, '>' was not to be installed" >&2; exit 1; }
 "$work/root/usr/bin/xroad-sync" completion bash | cmp - "$work/root/usr/share/bash-completion/completions/xroad-sync"
