@@ -15,7 +15,7 @@ namespace {
 // A part of a manifest leaves when it weighs this much: long before its limit, so that the client
 // can begin.
 constexpr std::size_t kPartWeight = std::size_t{256} << 10;
-constexpr std::size_t kPartPaths = 2000;
+constexpr std::size_t kPartNames = 2000;
 
 class Session {
  public:
@@ -119,7 +119,7 @@ class Session {
 
   std::string dialogue(const Hello& hello) {
     inline_limit_ = hello.options.inline_limit;
-    Difference first;
+    IndexDifference first;
     if (hello.index) first = tree_->against(*hello.index, inline_limit_);
     const bool comparable = hello.options.compare != Compare::Always && first.empty();
     if (comparable && hello.generation && *hello.generation == tree_->generation()) {
@@ -157,8 +157,8 @@ class Session {
   }
 
   // Sends entries and what is gone, in parts. True when nothing of it can be wanted.
-  template <class M>
-  bool send_difference(const Difference& difference, bool may_inline) {
+  template <class M, class Name>
+  bool send_difference(const DifferenceBy<Name>& difference, bool may_inline) {
     const ScanResult& tree = tree_->tree();
     EntriesBuilder part;
     bool complete = true;
@@ -170,10 +170,10 @@ class Session {
       part.add(tree.entries, std::move(entry));
       if (part.weight() >= kPartWeight) channel_.send(M{part.take(), {}, {}, Part::More});
     }
-    std::vector<std::string> gone;
-    for (const std::string& path : difference.gone) {
-      gone.push_back(path);
-      if (gone.size() == kPartPaths) channel_.send(M{{}, std::exchange(gone, {}), {}, Part::More});
+    std::vector<Name> gone;
+    for (const Name& name : difference.gone) {
+      gone.push_back(name);
+      if (gone.size() == kPartNames) channel_.send(M{{}, std::exchange(gone, {}), {}, Part::More});
     }
     channel_.send(
         M{part.take(), std::move(gone), tree.problems, complete ? Part::Complete : Part::Last});
