@@ -180,8 +180,10 @@ class Receiver::Session {
       FinalAttributes attributes(state_.disk, target_, request_.options, 0022,
                                  &state_.takeover.policy());
       stage_links(plan, staging, fetch);
-      fetch.stage(plan, target_, incoming_.numbers(), attributes);
-      if (!complete) channel_.send(Enough{fetch.wanted()});
+      // In one flight with the last of them: the seal follows the answers at once.
+      fetch.stage(plan, target_, incoming_.numbers(), attributes, [&] {
+        if (!complete) channel_.send(Enough{fetch.wanted()});
+      });
       Message answer = channel_.receive();
       if (const auto* sealed = std::get_if<Seal>(&answer)) {
         result_.literal = fetch.literal();

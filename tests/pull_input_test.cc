@@ -190,6 +190,41 @@ TEST_CASE("input: places that the client never told of are refused", "[sync]") {
   CHECK(picture(cluster.secondary, true) == before);
 }
 
+TEST_CASE("input: all that is wanted, and that it is all, leaves before any answer", "[sync]") {
+  Cluster cluster;
+  Entries entries;
+  entries.users = entries.groups = {{"", 0}};
+  Entry root;
+  root.type = EntryType::Dir;
+  root.mode = 0755;
+  Entry file;
+  file.path = "file";
+  file.size = 3;
+  file.mode = 0644;
+  file.digest = digest_of("abc");
+  entries.list = {root, file};
+  std::vector<std::string> heard;
+  SteadyClock clock;
+  const auto error = test::thrown_by([&] {
+    test::converse(
+        [&](Channel& channel) {
+          Receiver receiver(cluster.request, clock);
+          receiver.run(channel);
+        },
+        [&](Channel& channel) {
+          channel.greet();
+          channel.accept();
+          channel.welcome({kOurFeatures, "", {}});
+          channel.send(Manifest{entries, {}, {}, Part::Last});
+          for (int i = 0; i < 2; ++i) heard.emplace_back(spec_of(channel.receive()).name);
+          channel.abort(Error(Fault::Vanished, "heard enough"));
+        });
+  });
+  REQUIRE(error);
+  CHECK_THAT(error->text(), Contains("heard enough"));
+  CHECK(heard == std::vector<std::string>{"want", "enough"});
+}
+
 // What is mounted below the destination stays, whatever the source has or lacks there.
 TEST_CASE("input: within one file system a mount point is neither entered, replaced nor deleted",
           "[sync]") {
