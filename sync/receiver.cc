@@ -135,7 +135,6 @@ class Receiver::Session {
     if (request_.approve) request_.approve({}, local_, local_, result_.problems);
     count(local_);
     result_.generation = same.generation;
-    channel_.finish("nothing to do");
     return std::move(result_);
   }
 

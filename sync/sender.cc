@@ -16,6 +16,7 @@ namespace {
 // can begin.
 constexpr std::size_t kPartWeight = std::size_t{256} << 10;
 constexpr std::size_t kPartNames = 2000;
+constexpr std::string_view kNothingToDo = "nothing to do";
 
 class Session {
  public:
@@ -126,7 +127,8 @@ class Session {
       check();
       if (config_.account != nullptr) config_.account->unchanged = true;
       channel_.send(Unchanged{*hello.generation, tree_->tree().problems});
-      return goodbye(channel_.receive());
+      channel_.finish(std::string(kNothingToDo));  // the client has nothing to say, either
+      return std::string(kNothingToDo);
     }
     if (!hello.index) first = tree_->everything();
     // Without an index the client may have most of it already: let it ask.
@@ -147,7 +149,18 @@ class Session {
   std::string seal() {
     const ScanResult& tree = tree_->tree();
     channel_.send(Seal{tree_->generation(), tree.entries.list.size(), tree.bytes});
-    return goodbye(channel_.receive());
+    return last_words();
+  }
+
+  // How it went at the client. Nothing depends on it any more, so that it never comes is no
+  // failure.
+  std::string last_words() {
+    try {
+      return goodbye(channel_.receive());
+    } catch (const Error& error) {
+      if (error.fault() != Fault::Stream && error.fault() != Fault::Timeout) throw;
+      return "sealed; the client left without a word";
+    }
   }
 
   void renumber(const std::vector<std::uint32_t>& places) {

@@ -52,6 +52,47 @@ TEST_CASE("sender: a client that only talks is not asked for a check", "[sync]")
       [&](Channel& channel) { CHECK(serve(channel, cluster.sender, clock) == "done"); });
 }
 
+TEST_CASE("sender: when nothing changed it ends by itself", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.pull();
+  SteadyClock clock;
+  PullRequest request = cluster.request;
+  request.run_id = 99;
+  std::string outcome;
+  std::optional<Message> behind;
+  test::converse(
+      [&](Channel& channel) {
+        Receiver receiver(request, clock);
+        CHECK_FALSE(receiver.run(channel).changed);
+        behind = channel.receive();  // the client itself does not wait for it
+      },
+      [&](Channel& channel) { outcome = serve(channel, cluster.sender, clock); });
+  CHECK(outcome == "nothing to do");
+  CHECK(behind == Message(Bye{"nothing to do"}));
+}
+
+TEST_CASE("sender: a client that leaves behind the seal without a word is no failure", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  SteadyClock clock;
+  std::string outcome;
+  test::converse(
+      [&](Channel& channel) {
+        Hello hello;
+        hello.root = cluster.primary.path();
+        hello.index.emplace();
+        hello.options.inline_limit = limits::kInline;
+        channel.connect(hello);
+        Message message = channel.receive();
+        REQUIRE(std::holds_alternative<Manifest>(message));
+        channel.send(Enough{0});
+        REQUIRE(std::holds_alternative<Seal>(channel.receive()));
+      },
+      [&](Channel& channel) { outcome = serve(channel, cluster.sender, clock); });
+  CHECK_THAT(outcome, Contains("sealed"));
+}
+
 // Two entries of a client may look alike, and one that lies may say anything: what it gets is
 // complete for what it told.
 TEST_CASE("sender: an index answers for each of its entries once", "[sync]") {
