@@ -17,6 +17,9 @@ else()
     $<$<CONFIG:Release>:-U_FORTIFY_SOURCE> $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
   target_link_options(xs_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 endif()
+# What a program of ours does not use it does not load: half of the server's start was libssh, which only the
+# client needs and which a static library of ours names.
+target_link_options(xs_options INTERFACE -Wl,--as-needed)
 if(XS_FUZZ)
   target_compile_options(xs_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()

@@ -191,6 +191,7 @@ void Channel::part(const Message& last) noexcept {
       if (written_ < out_.size()) stream_.wait(true, deadline);
     }
     stream_.close_write();
+    if (std::holds_alternative<Bye>(last) && written_ == out_.size()) stream_.leave();
   } catch (...) {
     ended_ = true;  // broken, or out of memory: whatever brought us here is what gets reported
   }

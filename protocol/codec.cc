@@ -32,6 +32,13 @@ void check_sorted(const V& paths) {
   }
 }
 
+template <class V>
+void check_ascending(const V& numbers) {
+  for (std::size_t i = 1; i < numbers.size(); ++i) {
+    if (numbers[i] <= numbers[i - 1]) malformed("numbers out of order");
+  }
+}
+
 template <class T>
 concept HasFields = requires(T& value) {
   T::fields(value, [](auto&&...) {});
@@ -100,6 +107,17 @@ class Encoder {
   void put(AtMostOf<N, I> field) {
     if (field.value > N) malformed("a number is over its limit of " + std::to_string(N));
     wire::put_number(out_, field.value);
+  }
+  template <std::size_t N, class V>
+  void put(Fixed64sOf<N, V> field) {
+    put_count(field.value.size(), N);
+    for (const std::uint64_t one : field.value) wire::put_fixed64(out_, one);
+  }
+  template <std::size_t N, class V>
+  void put(AscendingOf<N, V> field) {
+    put_count(field.value.size(), N);
+    check_ascending(field.value);
+    for (const auto one : field.value) wire::put_number(out_, one);
   }
   template <std::size_t N, class V>
   void put(ItemsOf<N, V> field) {
@@ -209,6 +227,19 @@ class Decoder {
   template <std::size_t N, class I>
   void get(AtMostOf<N, I> field) {
     field.value = static_cast<I>(in_.number(N));
+  }
+  template <std::size_t N, class V>
+  void get(Fixed64sOf<N, V> field) {
+    const std::size_t count = in_.count(N);
+    if (count > in_.left() / sizeof(std::uint64_t)) malformed("more numbers than can follow");
+    field.value.resize(count);
+    for (std::uint64_t& one : field.value) one = in_.fixed64();
+  }
+  template <std::size_t N, class V>
+  void get(AscendingOf<N, V> field) {
+    field.value.resize(in_.count(N));
+    for (auto& one : field.value) get(one);
+    check_ascending(field.value);
   }
   template <std::size_t N, class V>
   void get(ItemsOf<N, V> field) {

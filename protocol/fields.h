@@ -87,6 +87,28 @@ constexpr AtMostOf<N, I> AtMost(I& value) {
   return {value};
 }
 
+// At most N numbers of eight bytes each.
+template <std::size_t N, class V>
+struct Fixed64sOf {
+  static constexpr std::size_t kMax = N;
+  V& value;
+};
+template <std::size_t N, class V>
+constexpr Fixed64sOf<N, V> Fixed64s(V& value) {
+  return {value};
+}
+
+// At most N whole numbers in strictly ascending order.
+template <std::size_t N, class V>
+struct AscendingOf {
+  static constexpr std::size_t kMax = N;
+  V& value;
+};
+template <std::size_t N, class V>
+constexpr AscendingOf<N, V> Ascending(V& value) {
+  return {value};
+}
+
 // At most N items; Items for structs with fields, List for strings of at most M bytes each.
 template <std::size_t N, class V>
 struct ItemsOf {

@@ -1,50 +1,56 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/host_key.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <array>
+
+#include "protocol/sha256.h"
 
 namespace xs {
 namespace {
 
-const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
+constexpr std::string_view kDigits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 }  // namespace
 
 std::string fingerprint(const HostKey& key) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  if (EVP_Digest(key.blob.data(), key.blob.size(), digest.data(), &length, EVP_sha256(), nullptr) !=
-      1) {
-    return "SHA256:?";
-  }
-  std::string text = to_base64({reinterpret_cast<const char*>(digest.data()), length});
+  const auto digest = sha256(key.blob);
+  std::string text = to_base64({reinterpret_cast<const char*>(digest.data()), digest.size()});
   text.erase(text.find_last_not_of('=') + 1);
   return "SHA256:" + text;
 }
 
 std::string to_base64(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes_of(bytes),
-                                     static_cast<int>(bytes.size()));
-  out.resize(static_cast<std::size_t>(length));
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const std::size_t taken = std::min<std::size_t>(3, bytes.size() - at);
+    std::uint32_t three = 0;
+    for (std::size_t i = 0; i < 3; ++i)
+      three = three << 8 | (i < taken ? static_cast<std::uint8_t>(bytes[at + i]) : 0U);
+    for (std::size_t i = 0; i < 4; ++i)
+      out += i <= taken ? kDigits[three >> (18 - 6 * i) & 63] : '=';
+  }
   return out;
 }
 
 std::optional<std::string> from_base64(std::string_view text) {
   if (text.empty() || text.size() % 4 != 0) return std::nullopt;
-  std::string out(text.size() / 4 * 3, '\0');
-  const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes_of(text),
-                                     static_cast<int>(text.size()));
-  if (length < 0) return std::nullopt;
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  out.resize(std::min(out.size(), static_cast<std::size_t>(length)) - padding);
-  // OpenSSL forgives blanks, inner padding and stray bits.
-  if (to_base64(out) != text) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() / 4 * 3);
+  std::uint32_t bits = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const std::size_t digit = at < text.size() - padding ? kDigits.find(text[at]) : 0;
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    if (at % 4 != 3) continue;
+    for (int shift = 16; shift >= 0; shift -= 8) out += static_cast<char>(bits >> shift & 0xFF);
+    bits = 0;
+  }
+  out.resize(out.size() - padding);
+  if (to_base64(out) != text) return std::nullopt;  // stray bits in the last digit
   return out;
 }
 

@@ -23,8 +23,8 @@ inline constexpr std::size_t kPrincipals = 4096;     // distinct users (or group
 inline constexpr std::size_t kInline = 65'536;       // file contents carried inside an entry
 inline constexpr std::size_t kProblems = 10'000;     // problems reported in one message
 inline constexpr std::size_t kHello = std::size_t{1}
-                                      << 20;  // payload of a hello, its index included
-inline constexpr std::size_t kIndex = std::size_t{256} << 10;   // the index inside a hello
+                                      << 20;   // payload of a hello, its index included
+inline constexpr std::size_t kIndex = 32'768;  // entries that a hello tells of
 inline constexpr std::size_t kManifest = std::size_t{1} << 20;  // payload of one manifest part
 inline constexpr std::size_t kBlock = std::size_t{256}
                                       << 10;   // file bytes in one data or delta message
@@ -55,7 +55,7 @@ inline constexpr auto kTable = std::to_array<Limit>({
     {"inline", kInline, "bytes of a file carried inside its entry"},
     {"problems", kProblems, "problems in one message"},
     {"hello", kHello, "bytes of a hello"},
-    {"index", kIndex, "bytes of an index that a client puts into its hello"},
+    {"index", kIndex, "entries of which a hello holds fingerprints"},
     {"manifest", kManifest, "bytes of one manifest part"},
     {"block", kBlock, "file bytes in one data, delta or signature part"},
     {"small", kSmall, "bytes of a message without bulk"},

@@ -168,6 +168,17 @@ struct Spec {
   std::size_t limit;  // of the payload, before compression
 };
 
+// All that the client has, an entry a fingerprint, in the order of its entries; what is in one is
+// in sync/hash.h.
+struct Index {
+  std::uint64_t seed = 0;  // a new one for every run: two entries that collide in one do not in all
+  std::vector<std::uint64_t> prints;
+  static constexpr auto fields(auto& m, auto&& f) {
+    return f(m.seed, Fixed64s<limits::kIndex>(m.prints));
+  }
+  bool operator==(const Index&) const = default;
+};
+
 struct Hello {
   static constexpr Spec spec{1, "hello", Side::Client, limits::kHello};
   Features features;
@@ -176,7 +187,7 @@ struct Hello {
   Options options;
   std::vector<std::string> filters;
   std::optional<Digest> generation;  // of what the client holds
-  std::optional<Entries> index;      // all of it, where it fits
+  std::optional<Index> index;        // all of it, where it fits
   static constexpr auto fields(auto& m, auto&& f) {
     return f(m.features, Text{m.version}, Text{m.root}, m.options,
              List<limits::kFilterRules, limits::kFilterRule>(m.filters), m.generation, m.index);
@@ -210,11 +221,12 @@ struct Unchanged {
 struct Manifest {
   static constexpr Spec spec{4, "manifest", Side::Server, limits::kManifest};
   Entries entries;
-  std::vector<std::string> gone;  // paths of the client's index that the source does not have
+  std::vector<std::uint32_t> gone;  // places in the client's index: the source has no such entry
   std::vector<Problem> problems;
   Part part = Part::More;
   static constexpr auto fields(auto& m, auto&& f) {
-    return f(m.entries, Paths{m.gone}, Items<limits::kProblems>(m.problems), m.part);
+    return f(m.entries, Ascending<limits::kIndex>(m.gone), Items<limits::kProblems>(m.problems),
+             m.part);
   }
   bool operator==(const Manifest&) const = default;
 };

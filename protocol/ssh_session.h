@@ -19,8 +19,9 @@
 namespace xs {
 
 struct FreeSshSession {
+  bool tell = true;  // the server, that we disconnect
   void operator()(ssh_session session) const {
-    ::ssh_disconnect(session);
+    if (tell) ::ssh_disconnect(session);
     ::ssh_free(session);
   }
 };
@@ -69,6 +70,9 @@ class SshSession {
   void quick_ack() const;
   // The bytes that the kernel holds for us.
   std::size_t unread() const;
+
+  // The destructor closes the connection without a word.
+  void leave() { handle_.get_deleter().tell = false; }
 
   ssh_session get() const { return handle_.get(); }
   const std::string& name() const { return name_; }

@@ -218,7 +218,9 @@ std::string SshStream::exit_words() const {
 
 // A socket that is closed with bytes unread sends a reset, which may overtake our last bytes: so a
 // peer that has not ended by itself is given the time to answer our close. One that has ended is
-// not waited for: that would cost a round trip for nothing.
+// not waited for: that would cost a round trip for nothing. Nor is one whom the caller has left: it
+// is not told that we disconnect, because sshd would then drop what it has not yet handed to the
+// program; it reads our bytes, and then the end of the connection.
 void SshStream::end() {
   const Instant deadline = clock_.now() + close_;
   while (session_->output_pending() && clock_.now() < deadline) session_->wait(true, deadline);
@@ -226,7 +228,10 @@ void SshStream::end() {
   const bool done =
       ::ssh_channel_is_eof(channel_.get()) != 0 || ::ssh_channel_is_closed(channel_.get()) != 0;
   ::ssh_channel_close(channel_.get());
-  if (!done) await_exit(deadline);
+  if (!done && !leaving_) await_exit(deadline);
+  if (!leaving_) return;
+  while (session_->output_pending() && clock_.now() < deadline) session_->wait(true, deadline);
+  session_->leave();
 }
 
 Error SshStream::broken() const {

@@ -43,6 +43,7 @@ class SshStream final : public Stream {
   std::optional<std::size_t> write_some(std::string_view bytes) override;
   void wait(bool for_write, Instant deadline) override;
   void close_write() override;
+  void leave() override { leaving_ = true; }
   // Once the peer's end was read this waits, for `close` at most, for its exit status.
   std::string last_words() override;
 
@@ -82,6 +83,7 @@ class SshStream final : public Stream {
   bool starting_ = false;  // the server has not yet said whether the program runs
   bool ended_ = false;     // the caller has read the end
   bool write_closed_ = false;
+  bool leaving_ = false;
 };
 
 }  // namespace xs

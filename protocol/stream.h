@@ -33,6 +33,10 @@ class Stream {
   // may need further wait() calls.
   virtual void close_write() = 0;
 
+  // Our last words are written, and nothing that the peer may still say or do matters: the
+  // destructor need not wait for its end.
+  virtual void leave() {}
+
   // What the far side had to say outside the protocol, as one sentence for an error message,
   // escaped and bounded: its stderr, its exit status. Empty when there is nothing.
   virtual std::string last_words() { return {}; }

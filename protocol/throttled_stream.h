@@ -24,6 +24,7 @@ class ThrottledStream final : public Stream {
   std::optional<std::size_t> write_some(std::string_view bytes) override;
   void wait(bool for_write, Instant deadline) override;
   void close_write() override { inner_.close_write(); }
+  void leave() override { inner_.leave(); }
   std::string last_words() override { return inner_.last_words(); }
 
  private:

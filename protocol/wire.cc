@@ -23,6 +23,11 @@ void put_fixed32(std::string& out, std::uint32_t value) {
   for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 0xFF);
 }
 
+void put_fixed64(std::string& out, std::uint64_t value) {
+  put_fixed32(out, static_cast<std::uint32_t>(value));
+  put_fixed32(out, static_cast<std::uint32_t>(value >> 32));
+}
+
 std::uint8_t Reader::byte() {
   if (rest_.empty()) malformed("it ends too early");
   const auto value = static_cast<std::uint8_t>(rest_.front());
@@ -79,6 +84,11 @@ std::uint32_t Reader::fixed32() {
   for (unsigned i = 0; i < 4; ++i)
     value |= std::uint32_t{static_cast<std::uint8_t>(four[i])} << 8 * i;
   return value;
+}
+
+std::uint64_t Reader::fixed64() {
+  const std::uint64_t low = fixed32();
+  return low | std::uint64_t{fixed32()} << 32;
 }
 
 void Reader::expect_end() const {

@@ -37,6 +37,7 @@ class Reader {
   std::string_view bytes(std::size_t max, std::string_view what);
   std::string_view raw(std::size_t length);
   std::uint32_t fixed32();
+  std::uint64_t fixed64();
 
   std::size_t left() const { return rest_.size(); }
   void expect_end() const;
@@ -45,6 +46,8 @@ class Reader {
   std::string_view rest_;
 };
 
+// Little-endian.
 void put_fixed32(std::string& out, std::uint32_t value);
+void put_fixed64(std::string& out, std::uint64_t value);
 
 }  // namespace xs::wire

@@ -54,7 +54,8 @@ void Fetch::stage_early(const Entry& entry, FinalAttributes& attributes) {
 }
 
 void Fetch::stage(const Plan& plan, const Entries& target,
-                  const std::vector<std::uint32_t>& numbers, FinalAttributes& attributes) {
+                  const std::vector<std::uint32_t>& numbers, FinalAttributes& attributes,
+                  const std::function<void()>& all_asked) {
   for (const StagedContent& content : plan.contents) {
     const Entry& entry = target.list.at(content.entry);
     if (staged_.count(entry.path) != 0) continue;
@@ -65,6 +66,7 @@ void Fetch::stage(const Plan& plan, const Entries& target,
       want(entry, numbers.at(content.entry), content.basis);
     }
   }
+  all_asked();
   while (!asked_.empty()) take_answer(attributes);
 }
 

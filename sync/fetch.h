@@ -42,9 +42,10 @@ class Fetch {
   void stage_early(const Entry& entry, FinalAttributes& attributes);
 
   // Stages every file of the plan that is not staged yet; returns with all answers in. `numbers`:
-  // by which the server knows the entries of the target, or kNoNumber.
+  // by which the server knows the entries of the target, or kNoNumber. `all_asked` is called behind
+  // the last request, before its answer is waited for.
   void stage(const Plan& plan, const Entries& target, const std::vector<std::uint32_t>& numbers,
-             FinalAttributes& attributes);
+             FinalAttributes& attributes, const std::function<void()>& all_asked);
   // Unstages what the plan does not want.
   void drop_all_but(const Plan& plan, const Entries& target);
   // Where the plan's contents are, once stage() has returned. Files of which the server sent

@@ -121,6 +121,26 @@ std::string to_hex(const Digest& digest) {
   return hex({reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()});
 }
 
+std::uint16_t shape_of(const Entry& entry, std::uint64_t seed) {
+  std::string bytes = entry.path;
+  bytes += static_cast<char>(entry.type);
+  wire::put_fixed64(bytes, entry.size);
+  return static_cast<std::uint16_t>(XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed));
+}
+
+std::vector<std::uint64_t> fingerprints(const Entries& entries, const Options& options,
+                                        std::uint64_t seed) {
+  Canonical canonical_form(entries, options);
+  std::vector<std::uint64_t> prints;
+  prints.reserve(entries.list.size());
+  for (const Entry& entry : entries.list) {
+    const std::string_view bytes = canonical_form.of(entry);
+    const std::uint64_t hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+    prints.push_back(std::uint64_t{shape_of(entry, seed)} << 48 | (hash >> 16));
+  }
+  return prints;
+}
+
 Digest generation(const Entries& entries, const Options& options) {
   Hasher hasher;
   Canonical canonical_form(entries, options);

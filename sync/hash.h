@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 #include "protocol/messages.h"
@@ -41,5 +42,18 @@ std::string to_hex(const Digest& digest);
 // (Quick, Always); times of other entries are never part: they move with every temporary file
 // beside them. Owners count by name, by number where there is none or numbers are asked for.
 Digest generation(const Entries& entries, const Options& options);
+
+// What an Index says of the entries, each in 64 bits: the upper 16 are its shape, the lower 48 a
+// hash of what a generation hashes of it. Two entries that count as different have the same one
+// with a chance of 2^-48 where their shape is the same, of 2^-64 otherwise: then the client
+// believes to have what it has not, and the sealed generation tells. The seed keeps its next run
+// from it.
+std::vector<std::uint64_t> fingerprints(const Entries& entries, const Options& options,
+                                        std::uint64_t seed);
+// A hash of path, type and size: who has no entry of the same shape has not its contents either.
+std::uint16_t shape_of(const Entry& entry, std::uint64_t seed);
+constexpr std::uint16_t shape_in(std::uint64_t fingerprint) {
+  return static_cast<std::uint16_t>(fingerprint >> 48);
+}
 
 }  // namespace xs

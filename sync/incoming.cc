@@ -153,10 +153,7 @@ Incoming::Batch Incoming::collect(Message message) {
       entries.add(part->entries, std::move(entry));
       inlined.take_last();
     }
-    for (const std::string& path : part->gone) {
-      if (fetch_) fetch_->forget(path);
-    }
-    batch.gone.insert(batch.gone.end(), part->gone.begin(), part->gone.end());
+    take_gone(*part, batch);
     setting_.problems(part->problems);
     if (part->part != Part::More) {
       batch.complete = part->part == Part::Complete;
@@ -168,7 +165,26 @@ Incoming::Batch Incoming::collect(Message message) {
   }
 }
 
+// What has another content by now is named here and comes as a new entry as well.
+void Incoming::take_gone(const Manifest& part, Batch& batch) const {
+  for (const std::uint32_t place : part.gone) {
+    if (place >= told_) {
+      throw Error(Fault::Protocol, "the server lacks entry " + std::to_string(place) +
+                                       ", of which it was never told");
+    }
+    batch.gone.push_back(setting_.local.list[place].path);
+  }
+}
+
+void Incoming::take_gone(const Changed& part, Batch& batch) {
+  for (const std::string& path : part.gone) {
+    if (fetch_) fetch_->forget(path);
+    batch.gone.push_back(path);
+  }
+}
+
 bool Incoming::take_manifest(Message first, bool indexed) {
+  told_ = indexed ? setting_.local.list.size() : 0;
   Batch batch = collect<Manifest>(std::move(first));
   if (indexed) {
     merge(setting_.local, batch);

@@ -62,6 +62,8 @@ class Incoming {
   void check_wish(const Entry& entry);
   template <class M>
   Batch collect(Message message);
+  void take_gone(const Manifest& part, Batch& batch) const;
+  void take_gone(const Changed& part, Batch& batch);
   void merge(const Entries& base, const Batch& batch);
   void nest_if_new(std::string_view dir);
 
@@ -70,6 +72,7 @@ class Incoming {
   std::optional<FilterWalk> fence_;  // where our rules are all known before the source is
   Entries target_;
   std::vector<std::uint32_t> numbers_;
+  std::size_t told_ = 0;            // entries of ours that the server knows by their places
   std::uint32_t received_ = 0;      // entries, and so the next number
   std::optional<Staging> staging_;  // once there is something to stage
   std::optional<Fetch> fetch_;

@@ -21,13 +21,6 @@ RecoveryRules recovery_rules(const PullRequest& request) {
   return {request.on_wake, {}, request.keep};
 }
 
-// Room for the hello's other fields beside the index.
-bool fits_in_hello(const Entries& index) {
-  std::string bytes;
-  encode_entries(index, bytes);
-  return bytes.size() <= limits::kIndex;
-}
-
 bool only_root(const Entries& entries) { return entries.list.size() <= 1; }
 
 // Mount points of ours that are not to be entered, where the source has more than a directory.
@@ -126,7 +119,11 @@ class Receiver::Session {
     const Takeover& takeover = state_.takeover;
     if (takeover.equal_is_done(request_.options))
       hello.generation = generation(local_, request_.options);
-    if (!takeover.policy().needs_own_entries() && fits_in_hello(local_)) hello.index = local_;
+    const bool fits = local_.list.size() <= limits::kIndex;
+    if (!takeover.policy().needs_own_entries() && fits) {
+      const std::uint64_t seed = request_.run_id;
+      hello.index = Index{seed, fingerprints(local_, request_.options, seed)};
+    }
     return hello;
   }
 
@@ -138,7 +135,6 @@ class Receiver::Session {
     if (request_.approve) request_.approve({}, local_, local_, result_.problems);
     count(local_);
     result_.generation = same.generation;
-    channel_.finish("nothing to do");
     return std::move(result_);
   }
 
@@ -183,8 +179,10 @@ class Receiver::Session {
       FinalAttributes attributes(state_.disk, target_, request_.options, 0022,
                                  &state_.takeover.policy());
       stage_links(plan, staging, fetch);
-      fetch.stage(plan, target_, incoming_.numbers(), attributes);
-      if (!complete) channel_.send(Enough{fetch.wanted()});
+      // In one flight with the last of them: the seal follows the answers at once.
+      fetch.stage(plan, target_, incoming_.numbers(), attributes, [&] {
+        if (!complete) channel_.send(Enough{fetch.wanted()});
+      });
       Message answer = channel_.receive();
       if (const auto* sealed = std::get_if<Seal>(&answer)) {
         result_.literal = fetch.literal();

@@ -15,7 +15,8 @@ namespace {
 // A part of a manifest leaves when it weighs this much: long before its limit, so that the client
 // can begin.
 constexpr std::size_t kPartWeight = std::size_t{256} << 10;
-constexpr std::size_t kPartPaths = 2000;
+constexpr std::size_t kPartNames = 2000;
+constexpr std::string_view kNothingToDo = "nothing to do";
 
 class Session {
  public:
@@ -119,14 +120,15 @@ class Session {
 
   std::string dialogue(const Hello& hello) {
     inline_limit_ = hello.options.inline_limit;
-    Difference first;
+    IndexDifference first;
     if (hello.index) first = tree_->against(*hello.index, inline_limit_);
     const bool comparable = hello.options.compare != Compare::Always && first.empty();
     if (comparable && hello.generation && *hello.generation == tree_->generation()) {
       check();
       if (config_.account != nullptr) config_.account->unchanged = true;
       channel_.send(Unchanged{*hello.generation, tree_->tree().problems});
-      return goodbye(channel_.receive());
+      channel_.finish(std::string(kNothingToDo));  // the client has nothing to say, either
+      return std::string(kNothingToDo);
     }
     if (!hello.index) first = tree_->everything();
     // Without an index the client may have most of it already: let it ask.
@@ -147,7 +149,18 @@ class Session {
   std::string seal() {
     const ScanResult& tree = tree_->tree();
     channel_.send(Seal{tree_->generation(), tree.entries.list.size(), tree.bytes});
-    return goodbye(channel_.receive());
+    return last_words();
+  }
+
+  // How it went at the client. Nothing depends on it any more, so that it never comes is no
+  // failure.
+  std::string last_words() {
+    try {
+      return goodbye(channel_.receive());
+    } catch (const Error& error) {
+      if (error.fault() != Fault::Stream && error.fault() != Fault::Timeout) throw;
+      return "sealed; the client left without a word";
+    }
   }
 
   void renumber(const std::vector<std::uint32_t>& places) {
@@ -157,8 +170,8 @@ class Session {
   }
 
   // Sends entries and what is gone, in parts. True when nothing of it can be wanted.
-  template <class M>
-  bool send_difference(const Difference& difference, bool may_inline) {
+  template <class M, class Name>
+  bool send_difference(const DifferenceBy<Name>& difference, bool may_inline) {
     const ScanResult& tree = tree_->tree();
     EntriesBuilder part;
     bool complete = true;
@@ -170,10 +183,10 @@ class Session {
       part.add(tree.entries, std::move(entry));
       if (part.weight() >= kPartWeight) channel_.send(M{part.take(), {}, {}, Part::More});
     }
-    std::vector<std::string> gone;
-    for (const std::string& path : difference.gone) {
-      gone.push_back(path);
-      if (gone.size() == kPartPaths) channel_.send(M{{}, std::exchange(gone, {}), {}, Part::More});
+    std::vector<Name> gone;
+    for (const Name& name : difference.gone) {
+      gone.push_back(name);
+      if (gone.size() == kPartNames) channel_.send(M{{}, std::exchange(gone, {}), {}, Part::More});
     }
     channel_.send(
         M{part.take(), std::move(gone), tree.problems, complete ? Part::Complete : Part::Last});

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cassert>
 #include <map>
 #include <memory>
@@ -26,6 +27,7 @@ constexpr std::chrono::nanoseconds kTick{kFileTick};
 // Scans until files that move under our eyes are given up.
 constexpr int kPatience = 20;
 constexpr unsigned kPulseEvery = 256;
+constexpr std::size_t kShapes = std::size_t{1} << 16;
 
 bool is_young(const FileStat& st) {
   const std::int64_t now = file_clock();
@@ -188,42 +190,55 @@ Digest ServedTree::generation() {
   return xs::generation(tree_.entries, rules_.options);
 }
 
-Difference ServedTree::everything() {
+IndexDifference ServedTree::everything() {
   if (by_contents()) {
     read_digests({});
     settle();
   }
-  Difference all;
+  IndexDifference all;
   for (std::uint32_t at = 0; at < tree_.entries.list.size(); ++at) all.entries.push_back(at);
   return all;
 }
 
-Difference ServedTree::against(const Entries& index, std::uint32_t inline_limit) {
-  if (by_contents()) {
-    auto theirs = index.list.begin();
-    read_digests([&](std::uint32_t at) {
-      const Entry& ours = tree_.entries.list[at];
-      while (theirs != index.list.end() && path_less(theirs->path, ours.path)) ++theirs;
-      const bool alike = theirs != index.list.end() && theirs->path == ours.path &&
-                         theirs->type == ours.type && theirs->size == ours.size;
-      return alike || ours.size > inline_limit;
-    });
-    settle();
-  }
-  const Comparer comparer(index, tree_.entries, rules_.options);
-  Difference found;
-  auto theirs = index.list.begin();
-  for (std::uint32_t at = 0; at < tree_.entries.list.size(); ++at) {
+// Files of which the index has no entry of that shape are read when they are sent, not before.
+void ServedTree::read_digests_for(const Index& index, std::uint32_t inline_limit) {
+  std::bitset<kShapes> shapes;
+  for (const std::uint64_t print : index.prints) shapes.set(shape_in(print));
+  read_digests([&](std::uint32_t at) {
     const Entry& ours = tree_.entries.list[at];
-    for (; theirs != index.list.end() && path_less(theirs->path, ours.path); ++theirs)
-      found.gone.push_back(theirs->path);
-    const bool have = theirs != index.list.end() && theirs->path == ours.path;
-    const bool equal =
-        have && theirs->type == ours.type && !comparer.counts(comparer.differences(*theirs, ours));
-    if (have) ++theirs;
-    if (!equal) found.entries.push_back(at);
+    return ours.size > inline_limit || shapes.test(shape_of(ours, index.seed));
+  });
+  settle();
+}
+
+// A fingerprint does not say that nothing is known of a file's contents.
+bool ServedTree::comparable(const Entry& entry) const {
+  if (entry.type != EntryType::File) return true;
+  return by_contents() ? entry.digest.has_value() : rules_.options.compare != Compare::Always;
+}
+
+IndexDifference ServedTree::against(const Index& index, std::uint32_t inline_limit) {
+  if (by_contents()) read_digests_for(index, inline_limit);
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> theirs;
+  theirs.reserve(index.prints.size());
+  for (const std::uint64_t print : index.prints)
+    theirs.emplace_back(print, static_cast<std::uint32_t>(theirs.size()));
+  std::sort(theirs.begin(), theirs.end());
+  std::vector<bool> matched(theirs.size());  // by place in the index
+  const auto ours = fingerprints(tree_.entries, rules_.options, index.seed);
+  IndexDifference found;
+  for (std::uint32_t at = 0; at < ours.size(); ++at) {
+    const auto same = std::lower_bound(theirs.begin(), theirs.end(), std::pair(ours[at], 0U));
+    const bool equal = same != theirs.end() && same->first == ours[at] && !matched[same->second] &&
+                       comparable(tree_.entries.list[at]);
+    if (equal)
+      matched[same->second] = true;
+    else
+      found.entries.push_back(at);
   }
-  for (; theirs != index.list.end(); ++theirs) found.gone.push_back(theirs->path);
+  for (std::uint32_t place = 0; place < matched.size(); ++place) {
+    if (!matched[place]) found.gone.push_back(place);
+  }
   return found;
 }
 

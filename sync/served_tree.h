@@ -27,12 +27,15 @@ struct ServedRules {
   std::size_t max_entries = 10'000'000;  // more is an Error of class Memory
 };
 
-// Some entries of the tree, and paths that it has no longer.
-struct Difference {
+// Some entries of the tree, and names of what it has not.
+template <class Name>
+struct DifferenceBy {
   std::vector<std::uint32_t> entries;
-  std::vector<std::string> gone;
+  std::vector<Name> gone;
   bool empty() const { return entries.empty() && gone.empty(); }
 };
+using Difference = DifferenceBy<std::string>;         // paths
+using IndexDifference = DifferenceBy<std::uint32_t>;  // places in an index
 
 class ServedTree {
  public:
@@ -50,8 +53,8 @@ class ServedTree {
   Digest generation();
   // What somebody who has `index` lacks. A file that is in it for its size or its absence there,
   // and is no larger than `inline_limit`, may have no digest yet: read() finds it.
-  Difference against(const Entries& index, std::uint32_t inline_limit);
-  Difference everything();
+  IndexDifference against(const Index& index, std::uint32_t inline_limit);
+  IndexDifference everything();
 
   // What has changed since the scan before; nothing when the tree stood still. Otherwise entries
   // have new numbers: `renumbered`, when given, is called with where each old one is now, or kGone.
@@ -70,6 +73,8 @@ class ServedTree {
   ScanResult scan_tree();
   void scan_after(const ScanResult& before);
   void read_digests(const Wanted& wanted);
+  void read_digests_for(const Index& index, std::uint32_t inline_limit);
+  bool comparable(const Entry& entry) const;
   void settle();
   void wait_a_tick();
   void set_aside(ScanResult& tree) const;

@@ -113,7 +113,7 @@ TEST_CASE("channel: every message of one side reaches the other, whatever the pi
 
 TEST_CASE("channel: a session over a socketpair goes both ways, compressed or not", "[protocol]") {
   const Features features = GENERATE(Features{}, Features{Feature::Zstd});
-  const Manifest manifest{{}, {"gone"}, {}, Part::Last};
+  const Manifest manifest{{}, {1}, {}, Part::Last};
   std::string text;
   while (text.size() < 100'000) text += "line " + std::to_string(text.size()) + "\n";
   converse(
@@ -361,7 +361,7 @@ TEST_CASE("channel: text before the preamble is quoted, with what to do", "[prot
 
 TEST_CASE("channel: a session that is cut after any byte ends with a reason", "[protocol]") {
   const std::string script =
-      kPreamble + frames({Welcome{}, Manifest{{}, {"a"}, {}, Part::Last}, Data{"bytes"}, Seal{}});
+      kPreamble + frames({Welcome{}, Manifest{{}, {1}, {}, Part::Last}, Data{"bytes"}, Seal{}});
   for (std::size_t cut = 0; cut < script.size(); ++cut) {
     INFO("cut after " << cut << " of " << script.size());
     Client client;
@@ -380,7 +380,7 @@ TEST_CASE("channel: a session that is cut after any byte ends with a reason", "[
 
 TEST_CASE("channel: a stall after any byte ends within the idle deadline", "[protocol]") {
   const std::string script =
-      kPreamble + frames({Welcome{}, Manifest{{}, {"a"}, {}, Part::Last}, Seal{}});
+      kPreamble + frames({Welcome{}, Manifest{{}, {1}, {}, Part::Last}, Seal{}});
   for (std::size_t cut = 0; cut < script.size(); ++cut) {
     INFO("stalled after " << cut);
     Client client;

@@ -199,6 +199,8 @@ TEST_CASE("codec: every length and count is bounded at its limit and beyond", "[
       {"unchanged.problems", Unchanged::spec.number, generation, limits::kProblems, 2, ""},
       {"hello.filters", Hello::spec.number, std::string(7, '\0'), limits::kFilterRules, 1,
        end + end},
+      {"hello.index.prints", Hello::spec.number, std::string(9, '\0') + "\1" + end, limits::kIndex,
+       8, ""},
   };
   for (const Field& field : fields) {
     for (const std::uint64_t count :
@@ -221,6 +223,20 @@ TEST_CASE("codec: every length and count is bounded at its limit and beyond", "[
   }
 }
 
+TEST_CASE("codec: places that are gone stand in ascending order, each once", "[protocol]") {
+  const std::string no_entries(3, '\0');
+  const std::string no_problems_more(2, '\0');
+  const auto manifest = [&](const std::string& gone) {
+    return no_entries + gone + no_problems_more;
+  };
+  CHECK(decode(Manifest::spec.number, manifest("\3\1\2\5"), kAll) ==
+        Message(Manifest{{}, {1, 2, 5}, {}, Part::More}));
+  require_refused(Manifest::spec.number, manifest("\2\2\1"), "out of order");
+  require_refused(Manifest::spec.number, manifest("\2\1\1"), "out of order");
+  require_refused(Manifest::spec.number, manifest(number(limits::kIndex + 1)), "over its limit");
+  require_refused(Manifest::spec.number, manifest("\1" + number(std::uint64_t{1} << 32)), "");
+}
+
 TEST_CASE("codec: what the other side would refuse is not sent", "[protocol]") {
   std::string out;
   CHECK_THROWS_WITH(encode(Data{std::string(limits::kBlock + 1, 'x')}, out),
@@ -235,8 +251,13 @@ TEST_CASE("codec: what the other side would refuse is not sent", "[protocol]") {
   hello.filters.clear();
   hello.options.inline_limit = limits::kInline + 1;
   CHECK_THROWS_AS(encode(hello, out), Error);
-  CHECK_THROWS_AS(encode(Manifest{{}, {"b", "a"}, {}, Part::Last}, out), Error);
-  CHECK_THROWS_AS(encode(Manifest{{}, {"../x"}, {}, Part::Last}, out), Error);
+  CHECK_THROWS_AS(encode(Changed{{}, {"b", "a"}, {}, Part::Last}, out), Error);
+  CHECK_THROWS_AS(encode(Changed{{}, {"../x"}, {}, Part::Last}, out), Error);
+  CHECK_THROWS_AS(encode(Manifest{{}, {2, 1}, {}, Part::Last}, out), Error);
+  CHECK_THROWS_AS(encode(Manifest{{}, {1, 1}, {}, Part::Last}, out), Error);
+  CHECK_THROWS_AS(
+      encode(Manifest{{}, std::vector<std::uint32_t>(limits::kIndex + 1), {}, Part::Last}, out),
+      Error);
   CHECK(out.empty());
 }
 

@@ -52,11 +52,14 @@ Options options_of(Compare compare) {
   return options;
 }
 
-// Whether the change is one that the generation under these options tells.
+// Whether the change is one that the generation under these options tells; the fingerprints must
+// agree.
 bool tells(const Options& options, const std::function<void(Entries&)>& change) {
   Entries changed = sample();
   change(changed);
-  return generation(sample(), options) != generation(changed, options);
+  const bool told = generation(sample(), options) != generation(changed, options);
+  CHECK((fingerprints(sample(), options, 7) != fingerprints(changed, options, 7)) == told);
+  return told;
 }
 
 }  // namespace
@@ -150,4 +153,33 @@ TEST_CASE("hash: what is not kept is not part of a generation", "[sync]") {
   CHECK(tells(numeric, [](Entries& e) { e.users[0].id = 7; }));
   CHECK_FALSE(tells(numeric, [](Entries& e) { e.users[0].name = "x"; }));
   CHECK(generation(sample(), bare) != generation(sample(), acls));
+}
+
+TEST_CASE("hash: fingerprints are other ones in every run, and begin with the shape", "[sync]") {
+  const Options options = options_of(Compare::Content);
+  const Entries entries = sample();
+  const auto one = fingerprints(entries, options, 1);
+  const auto other = fingerprints(entries, options, 2);
+  REQUIRE(one.size() == entries.list.size());
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    CHECK(one[i] != other[i]);
+    CHECK(shape_in(one[i]) == shape_of(entries.list[i], 1));
+  }
+  Entry same = entries.list[1];
+  same.digest = digest_of("BYTES");
+  same.mode = 0600;
+  same.owner = 1;
+  CHECK(shape_of(same, 1) == shape_of(entries.list[1], 1));
+  // Another path, size or type has another shape but once in 65,536 times.
+  const auto differs = [&](const auto& change) {
+    Entry changed = entries.list[1];
+    change(changed);
+    int alike = 0;
+    for (std::uint64_t seed = 0; seed < 100; ++seed)
+      alike += shape_of(changed, seed) == shape_of(entries.list[1], seed) ? 1 : 0;
+    return alike <= 2;
+  };
+  CHECK(differs([](Entry& entry) { entry.path = "aa"; }));
+  CHECK(differs([](Entry& entry) { entry.size = 6; }));
+  CHECK(differs([](Entry& entry) { entry.type = EntryType::Fifo; }));
 }

@@ -13,7 +13,9 @@
 #include <random>
 #include <set>
 
+#include "base/text.h"
 #include "protocol/process_stream.h"
+#include "protocol/sha256.h"
 #include "tests/support/catch.h"
 
 using namespace xs;
@@ -123,6 +125,33 @@ Error load_error(const std::string& file) {
 }
 
 }  // namespace
+
+TEST_CASE("sha256: digests are those of the standard's examples", "[protocol]") {
+  const auto digest = [](std::string_view bytes) {
+    const auto raw = sha256(bytes);
+    return hex({reinterpret_cast<const char*>(raw.data()), raw.size()});
+  };
+  CHECK(digest("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(digest("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  CHECK(digest(std::string(1'000'000, 'a')) ==
+        "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST_CASE("base64: every length goes there and back, and nothing else comes back", "[protocol]") {
+  std::string bytes;
+  for (int length = 1; length < 200; ++length) {
+    bytes += static_cast<char>(length * 37);
+    CHECK(to_base64(bytes) == base64(bytes));
+    CHECK(from_base64(to_base64(bytes)) == bytes);
+  }
+  for (const char* bad : {"", "A", "AA", "AAA", "A===", "====", "AB==", "AAB=", "AA=A", "A AA",
+                          "AAAA====", "AA==AAAA", "AAA\n", "AA-_"}) {
+    INFO(bad);
+    CHECK_FALSE(from_base64(bad));
+  }
+}
 
 TEST_CASE("known_hosts: each verdict follows from the lines of the host", "[protocol]") {
   const std::string listed = "host " + text_of(kEd) + "\n";

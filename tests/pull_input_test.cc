@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "sync/hash.h"
 #include "sync/lock.h"
 #include "tests/support/catch.h"
 #include "tests/support/cluster.h"
@@ -141,6 +142,87 @@ TEST_CASE("input: a malformed rule is shown with its place, and the list is as i
   CHECK(line.fault() == Fault::Usage);
   CHECK_THAT(line.text(), Contains("rules.txt") && Contains("4"));
   CHECK(filters == before);
+}
+
+// The server here is not ours: what it says of an index that it has not read.
+TEST_CASE("input: places that the client never told of are refused", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.pull();
+  const auto before = picture(cluster.secondary, true);
+  std::vector<Message> answer;
+  Fault expected = Fault::Protocol;
+  std::string why = "never told";
+  const std::uint32_t entries = static_cast<std::uint32_t>(before.size() + 1);  // and the root
+  SECTION("beyond the last") { answer = {Manifest{{}, {entries + 5}, {}, Part::Complete}}; }
+  SECTION("without an index") {
+    cluster.request.transfer.update = true;
+    answer = {Manifest{{}, {0}, {}, Part::Complete}};
+  }
+  SECTION("twice, in two parts") {
+    answer = {Manifest{{}, {1, 2}, {}, Part::More}, Manifest{{}, {2, 3}, {}, Part::Complete}};
+    why = "out of order";
+  }
+  SECTION("a seal of something else") {  // as when two fingerprints collide
+    answer = {Manifest{{}, {}, {}, Part::Complete}, Seal{}};
+    expected = Fault::Mismatch;
+    why = "what arrived is not what the server sealed";
+  }
+  cluster.request.run_id = 77;
+  SteadyClock clock;
+  const Error error = error_of([&] {
+    test::converse(
+        [&](Channel& channel) {
+          Receiver receiver(cluster.request, clock);
+          receiver.run(channel);
+        },
+        [&](Channel& channel) {
+          channel.greet();
+          channel.accept();
+          channel.welcome({kOurFeatures, "", {}});
+          for (const Message& message : answer) channel.send(message);
+          test::thrown_by([&] { channel.receive(); });
+        });
+  });
+  INFO(error.text());
+  CHECK(error.fault() == expected);
+  CHECK_THAT(error.text(), Contains(why));
+  CHECK(picture(cluster.secondary, true) == before);
+}
+
+TEST_CASE("input: all that is wanted, and that it is all, leaves before any answer", "[sync]") {
+  Cluster cluster;
+  Entries entries;
+  entries.users = entries.groups = {{"", 0}};
+  Entry root;
+  root.type = EntryType::Dir;
+  root.mode = 0755;
+  Entry file;
+  file.path = "file";
+  file.size = 3;
+  file.mode = 0644;
+  file.digest = digest_of("abc");
+  entries.list = {root, file};
+  std::vector<std::string> heard;
+  SteadyClock clock;
+  const auto error = test::thrown_by([&] {
+    test::converse(
+        [&](Channel& channel) {
+          Receiver receiver(cluster.request, clock);
+          receiver.run(channel);
+        },
+        [&](Channel& channel) {
+          channel.greet();
+          channel.accept();
+          channel.welcome({kOurFeatures, "", {}});
+          channel.send(Manifest{entries, {}, {}, Part::Last});
+          for (int i = 0; i < 2; ++i) heard.emplace_back(spec_of(channel.receive()).name);
+          channel.abort(Error(Fault::Vanished, "heard enough"));
+        });
+  });
+  REQUIRE(error);
+  CHECK_THAT(error->text(), Contains("heard enough"));
+  CHECK(heard == std::vector<std::string>{"want", "enough"});
 }
 
 // What is mounted below the destination stays, whatever the source has or lacks there.

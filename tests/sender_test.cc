@@ -2,6 +2,7 @@
 #include "sync/sender.h"
 
 #include "base/io.h"
+#include "sync/hash.h"
 #include "tests/support/catch.h"
 #include "tests/support/cluster.h"
 #include "tests/support/thrown.h"
@@ -49,6 +50,89 @@ TEST_CASE("sender: a client that only talks is not asked for a check", "[sync]")
         channel.finish("done");
       },
       [&](Channel& channel) { CHECK(serve(channel, cluster.sender, clock) == "done"); });
+}
+
+TEST_CASE("sender: when nothing changed it ends by itself", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.pull();
+  SteadyClock clock;
+  PullRequest request = cluster.request;
+  request.run_id = 99;
+  std::string outcome;
+  std::optional<Message> behind;
+  test::converse(
+      [&](Channel& channel) {
+        Receiver receiver(request, clock);
+        CHECK_FALSE(receiver.run(channel).changed);
+        behind = channel.receive();  // the client itself does not wait for it
+      },
+      [&](Channel& channel) { outcome = serve(channel, cluster.sender, clock); });
+  CHECK(outcome == "nothing to do");
+  CHECK(behind == Message(Bye{"nothing to do"}));
+}
+
+TEST_CASE("sender: a client that leaves behind the seal without a word is no failure", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  SteadyClock clock;
+  std::string outcome;
+  test::converse(
+      [&](Channel& channel) {
+        Hello hello;
+        hello.root = cluster.primary.path();
+        hello.index.emplace();
+        hello.options.inline_limit = limits::kInline;
+        channel.connect(hello);
+        Message message = channel.receive();
+        REQUIRE(std::holds_alternative<Manifest>(message));
+        channel.send(Enough{0});
+        REQUIRE(std::holds_alternative<Seal>(channel.receive()));
+      },
+      [&](Channel& channel) { outcome = serve(channel, cluster.sender, clock); });
+  CHECK_THAT(outcome, Contains("sealed"));
+}
+
+// Two entries of a client may look alike, and one that lies may say anything: what it gets is
+// complete for what it told.
+TEST_CASE("sender: an index answers for each of its entries once", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.pull();
+  SteadyClock clock;
+  Hello hello;
+  hello.root = cluster.primary.path();
+  hello.options.scan = {Scan::Recursive};
+  hello.options.compare = Compare::SizeOnly;
+  const auto answer_to = [&](const Hello& asked) {
+    Manifest manifest;
+    test::converse(
+        [&](Channel& channel) {
+          channel.connect(asked);
+          manifest = std::get<Manifest>(channel.receive());
+        },
+        [&](Channel& channel) { test::thrown_by([&] { serve(channel, cluster.sender, clock); }); });
+    return manifest;
+  };
+  const Entries all = answer_to(hello).entries;
+  const auto ask = [&](const std::function<void(std::vector<std::uint64_t>&)>& change) {
+    Hello indexed = hello;
+    indexed.index = Index{5, fingerprints(all, hello.options, 5)};
+    change(indexed.index->prints);
+    return answer_to(indexed);
+  };
+  const Manifest same = ask([](auto&) {});
+  CHECK(same.entries.list.empty());
+  CHECK(same.gone.empty());
+  const Manifest twice = ask([](auto& prints) { prints.push_back(prints[1]); });
+  CHECK(twice.entries.list.empty());
+  REQUIRE(twice.gone.size() == 1);
+  const Manifest changed = ask([](auto& prints) { prints[2] ^= 1; });
+  CHECK(changed.entries.list.size() == 1);
+  CHECK(changed.gone == std::vector<std::uint32_t>{2});
+  const Manifest moved = ask([](auto& prints) { prints.insert(prints.begin(), 1); });
+  CHECK(moved.entries.list.empty());
+  CHECK(moved.gone == std::vector<std::uint32_t>{0});
 }
 
 TEST_CASE("sender: the tree is chosen by the path that the client asks for", "[sync]") {

@@ -16,6 +16,7 @@
 #include "protocol/frame.h"
 #include "protocol/preamble.h"
 #include "protocol/process_stream.h"
+#include "protocol/ssh_stream.h"
 #include "protocol/transport.h"
 #include "sync/receiver.h"
 #include "tests/support/catch.h"
@@ -163,6 +164,29 @@ TEST_CASE("server: a tree arrives without what must not leave, and the log says 
                  Contains("done='") && !Contains("sandbox-without"));
   CHECK_FALSE(primary.pull().changed);
   CHECK_THAT(primary.log.next(), Contains(" unchanged "));
+}
+
+TEST_CASE("server: its log tells how it went at a client that does not wait for it",
+          "[integration]") {
+  Primary primary;
+  SteadyClock clock;
+  const auto pull_directly = [&] {
+    SshTarget target;
+    target.host = "127.0.0.1";
+    target.port = primary.sshd.port();
+    target.identity_files = {primary.key};
+    target.known_hosts_files = {primary.known_hosts};
+    target.use_agent = false;
+    const auto stream = open_ssh(target, Deadlines{}, clock);
+    primary.pull_over(*stream, clock);
+  };
+  for (int run = 0; run < 10; ++run) {
+    primary.tree.file("conf.d/changes", std::to_string(run));
+    pull_directly();
+    CHECK_THAT(primary.log.next(), Contains(" changes'") && Contains("done='"));
+    pull_directly();
+    CHECK_THAT(primary.log.next(), Contains("done='nothing to do'"));
+  }
 }
 
 TEST_CASE("server: owners, attributes and large files are served from inside the sandbox",

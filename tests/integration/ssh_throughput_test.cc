@@ -111,6 +111,27 @@ TEST_CASE("ssh: what is written last arrives although we leave at once", "[integ
   REQUIRE(found == bytes);
 }
 
+TEST_CASE("ssh: what is written before we leave for good arrives, and no answer is waited for",
+          "[integration]") {
+  Sshd sshd;
+  const Relay relay(sshd.port(), {100ms});
+  SteadyClock clock;
+  const std::string file = sshd.dir() / "heard";
+  auto stream =
+      open_ssh(sshd.behind(relay.port(), "cat > " + file + ".part && mv " + file + ".part " + file),
+               Deadlines{}, clock);
+  write_all(*stream, "the outcome", clock);
+  const Instant start = clock.now();
+  stream->close_write();
+  stream->leave();
+  stream.reset();
+  CHECK(clock.now() - start < 100ms);
+  const Instant deadline = clock.now() + 10s;
+  while (::access(file.c_str(), F_OK) != 0 && clock.now() < deadline)
+    clock.poll({}, clock.now() + 5ms);
+  REQUIRE(sshd.dir().read("heard") == "the outcome");
+}
+
 TEST_CASE("ssh: leaving after the peer's end costs no round trip", "[integration]") {
   Sshd sshd;
   const Relay relay(sshd.port(), {100ms});

@@ -81,16 +81,13 @@ std::vector<Message> samples() {
               {}};
   hello.options = {Compare::Quick, {Keep::Permissions, Keep::Times}, {Scan::Recursive}, 4096};
   hello.generation = sample_digest(1);
-  hello.index = small_entries();
+  hello.index = Index{0x0123'4567'89AB'CDEF, {1, ~std::uint64_t{0}, 0xFEDC'BA98'7654'3210}};
   return {
       hello,
       Welcome{
           {Feature::Zstd, Feature::Specials}, "xroad-sync-server 0.1.0", {"- /conf.d/node.ini"}},
       Unchanged{sample_digest(2), {{"gpghome", "Permission denied"}}},
-      Manifest{sample_entries(),
-               {"conf.d/old.ini", "stale"},
-               {{"gpghome", "Permission denied"}},
-               Part::Last},
+      Manifest{sample_entries(), {0, 7, 32'767}, {{"gpghome", "Permission denied"}}, Part::Last},
       Want{300, "signature", false},
       File{300, Form::Delta, 70'000},
       Data{"bytes of a file"},
