@@ -17,8 +17,7 @@ else()
     $<$<CONFIG:Release>:-U_FORTIFY_SOURCE> $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
   target_link_options(xs_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 endif()
-# What a program of ours does not use it does not load: half of the server's start was libssh, which only the
-# client needs and which a static library of ours names.
+# What a program does not use it does not load: our static libraries name libssh and libcrypto, the server needs neither.
 target_link_options(xs_options INTERFACE -Wl,--as-needed)
 if(XS_FUZZ)
   target_compile_options(xs_options INTERFACE -fsanitize=fuzzer-no-link)

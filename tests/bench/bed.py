@@ -3,6 +3,7 @@
 of their own, and processes timed from start to exit. It needs root, iptables-legacy with NFQUEUE, unshare, ssh and sshd.
 """
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ QUEUE = 1
 SKIPPED = 77
 INSIDE = "XS_BENCH_INSIDE"
 RUN_LIMIT_S = 30
+KEPT = set()  # processes of ours that are no orphans
 NAME = os.path.basename(sys.argv[0])
 
 
@@ -85,6 +87,7 @@ def delayed(program, rtt, ports):
     try:
         if rtt:
             delay = subprocess.Popen([program, str(QUEUE), str(rtt / 2)], stdout=subprocess.PIPE, text=True)
+            KEPT.add(delay.pid)
             if delay.stdout.readline() != "ready\n":
                 skip("nfqdelay cannot bind its queue")
             with contextlib.suppress(PermissionError):  # the way must not get longer under load
@@ -144,6 +147,7 @@ class Sshd:
         command = ["/usr/sbin/sshd", "-D", "-e", "-f", f"{work}/sshd_config.{port}"]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
+        KEPT.add(self.process.pid)
         self.await_answer()
 
     def await_answer(self):
@@ -178,6 +182,28 @@ class Sshd:
     def stop(self):
         self.process.terminate()
         self.process.wait()
+
+
+# ---- programs that outlive the sshd that has started them
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans():
+    """From now on they become ours when that sshd ends."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        skip("cannot adopt orphans")
+
+
+def reap_orphans():
+    """Waits for their ends; the CPU time that they have used, in ms."""
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+        children = {int(word) for word in file.read().split()}
+    used = 0
+    for pid in children - KEPT:
+        usage = os.wait4(pid, 0)[2]
+        used += (usage.ru_utime + usage.ru_stime) * 1e3
+    return used
 
 
 # ---- the measurement

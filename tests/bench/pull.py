@@ -6,8 +6,10 @@ usage: pull.py [--runs N] [--rtt MS]... [--check] [--ours COMMAND] [--server COM
 
 Like login.py it needs root and works in a network namespace of its own; it needs rsync and openssl as well, and exits
 77 where something is missing. README.md explains the numbers. --check: exit 1 when a goal of the project is missed.
---ours syncs {source} to {destination}, both without a slash at their ends, from {account} through {ssh}, an ssh command
-line with port, key and known hosts. --server is what sshd runs for its key. {build} and {work} can be used in both.
+What is measured is xroad-sync and xroad-sync-server, with the configuration files {work}/sync.ini and {work}/server.ini.
+--ours is another client's command: it syncs {source} to {destination}, both without a slash at their ends, from {account}
+through {ssh}, an ssh command line with port, key and known hosts. --server is what sshd runs for its key. {build} and
+{work} can be used in both.
 """
 import argparse
 import contextlib
@@ -27,11 +29,36 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import xroad_tree  # noqa: E402
 
 # The client that is measured, named here and nowhere else.
-OURS_COMMAND = "{build}/tests/pull_once " + " ".join(
-    f"--exclude {pattern}" for pattern in ("db.properties", "/conf.d/node.ini", "'*.tmp'", "/postgresql", "/globalconf",
-                                           "/gpghome", "/xroad.properties")
-) + " --via {ssh} {account} {source} {destination}"
-SERVER_COMMAND = "{build}/tests/serve_once {source}"
+OURS_COMMAND = "{build}/cli/xroad-sync --config {work}/sync.ini"
+SERVER_COMMAND = "{build}/cli/xroad-sync-server --config {work}/server.ini"
+# As on a node, but that everything stands in {work}.
+SYNC_INI = """[primary]
+host = 127.0.0.1
+port = {port}
+user = root
+path = {source}
+identity = {work}/id_forced
+known-hosts = {work}/known_hosts
+[sync]
+destination = {destination}
+[guard]
+node-ini = {destination}/conf.d/node.ini
+[pause]
+flag = {work}/flag
+state = {work}/paused
+[status]
+file = {work}/status.json
+[log]
+file = {work}/sync.log
+[wake]
+hooks = {work}/hooks.d
+"""
+SERVER_INI = """[root etc]
+path = {source}
+preset = xroad
+node-ini = {source}/conf.d/node.ini
+restore-marker = {work}/restore_in_progress
+"""
 
 OURS, RSYNC = "ours", "rsync"
 PORTS = {OURS: 22, RSYNC: 2222}  # free in a namespace of our own; one each, so that each can be counted
@@ -53,6 +80,9 @@ class Contest:
         bed.make_keys(work, "host_key", "id", "id_forced")
         bed.know_hosts(work, *PORTS.values())
         values = {"build": build, "work": work, "account": ACCOUNT, "source": self.source, "destination": self.copies[OURS]}
+        for name, text in (("sync.ini", SYNC_INI), ("server.ini", SERVER_INI)):
+            with open(f"{work}/{name}", "w", encoding="utf-8") as file:
+                file.write(text.format(port=PORTS[OURS], **values))
         server = options.server.format(**{name: shlex.quote(value) for name, value in values.items()})
         authorized = {OURS: f"restrict,command=\"{server}\" {bed.public_key(work, 'id_forced')}",
                       RSYNC: bed.public_key(work, "id")}
@@ -74,8 +104,11 @@ class Contest:
         }
 
     def run(self, who):
+        """How long it took, and the CPU time of a server program that has outlived its sshd, both in ms."""
         self.sshds[who].await_idle()
-        return bed.milliseconds(self.commands[who], self.log)
+        took = bed.milliseconds(self.commands[who], self.log)
+        self.sshds[who].await_idle()
+        return took, bed.reap_orphans()
 
     def prepare(self, scenario):
         if scenario == ONE_KEY:
@@ -97,19 +130,21 @@ class Contest:
         """A B, B A, A B, ...: who -> its times, bytes a run and the primary's CPU time a run."""
         times = {who: [] for who in PORTS}
         moved = {who: [] for who in PORTS}
+        outlived = {who: 0 for who in PORTS}
         cpu = self.cpu()
         for turn in range(runs):
             self.prepare(scenario)
             noise.append(bed.await_quiet())
             for who in (OURS, RSYNC) if turn % 2 == 0 else (RSYNC, OURS):
                 before = bed.traffic(PORTS[who])
-                times[who].append(self.run(who))
-                self.sshds[who].await_idle()
+                took, more = self.run(who)
+                times[who].append(took)
+                outlived[who] += more
                 moved[who].append(bed.traffic(PORTS[who]) - before)
         later = self.cpu()
         self.check_same()
         return {who: {"ms": times[who], "bytes": statistics.median(moved[who]),
-                      "cpu": (later[who] - cpu[who]) / runs} for who in PORTS}
+                      "cpu": (later[who] - cpu[who] + outlived[who]) / runs} for who in PORTS}
 
 
 def share(seen):
@@ -172,6 +207,7 @@ def main():
     build = os.path.abspath(options.build)
     programs = bed.find_programs(build, ("nfqdelay",))
     bed.enter_namespace()
+    bed.adopt_orphans()
     os.umask(0o027)
     met = run(programs, build, options)
     return 0 if met or not options.check else 1
