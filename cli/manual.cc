@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "sync/xroad/preset.h"
 #include "cli/rsync_options.h"
 #include "cli/settings.h"
+#include "sync/xroad/preset.h"
 
 namespace xs::cli {
 namespace {
