@@ -3,9 +3,9 @@
 
 #include "cli/load_config.h"
 #include "cli/options.h"
-#include "sync/xroad/preset.h"
 #include "cli/show_config.h"
 #include "cli/use_config.h"
+#include "sync/xroad/preset.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/thrown.h"
