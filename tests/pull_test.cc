@@ -304,3 +304,17 @@ TEST_CASE("pull: a source that may not be copied from is neither begun with nor 
   CHECK(error.text().find("a restore is under way") != std::string::npos);
   CHECK(asked == good + 1);
 }
+
+TEST_CASE("pull: a previous version too large to keep is no problem of the new one", "[sync]") {
+  Cluster cluster;
+  cluster.fill();
+  cluster.pull();
+  cluster.request.keep.bytes = 1;
+  cluster.primary.file("a", "as it was before");
+  cluster.pull();
+  cluster.primary.file("a", "another");
+  const PullResult result = cluster.pull();
+  CHECK(result.changed);
+  CHECK(result.problems.empty());
+  CHECK(result.kept == 0);
+}
