@@ -37,9 +37,9 @@ Verdict ask(Check& check, Clock& clock, Instant deadline) noexcept {
   try {
     return check.ask(clock, deadline);
   } catch (const Error& error) {
-    return {false, failed_text(check.name()), error.text(), {}};
+    return {false, failed_text(check.name()), error.text()};
   } catch (const std::exception& error) {
-    return {false, failed_text(check.name()), escape(error.what()), {}};
+    return {false, failed_text(check.name()), escape(error.what())};
   }
 }
 

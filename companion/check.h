@@ -12,11 +12,18 @@
 
 namespace xs {
 
-// What a check measured on its way, for metrics and for paths that ask for it: {"lag_bytes", 0}.
+// What a check found on its way, for metrics and for paths that ask for it: {"lag_bytes", 0}.
 struct Measured {
   std::string name;
   double value = 0;
   bool operator==(const Measured&) const = default;
+};
+
+// The same in words, for the status: {"generation", "5f0c..."}.
+struct Fact {
+  std::string name;
+  std::string text;
+  bool operator==(const Fact&) const = default;
 };
 
 struct Verdict {
@@ -24,6 +31,7 @@ struct Verdict {
   std::string message{};  // byte for byte what the health port says; empty when ok
   std::string detail{};   // for people and logs, escaped: the reason behind the message
   std::vector<Measured> measured{};
+  std::vector<Fact> facts{};
   bool operator==(const Verdict&) const = default;
 };
 

@@ -31,14 +31,14 @@ struct HttpRequest {
   const std::string* parameter(std::string_view name) const;
 };
 
-struct HttpReply {
+struct HttpAnswer {
   unsigned status = 200;
   std::string body{};
   std::string content_type{};  // empty: no such header
 };
 
 // Called on the server's thread; must not block. What it throws becomes a 500 and a log line.
-using HttpHandler = std::function<HttpReply(const HttpRequest&)>;
+using HttpHandler = std::function<HttpAnswer(const HttpRequest&)>;
 
 struct HttpLimits {
   unsigned connections = 512;

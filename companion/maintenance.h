@@ -1,35 +1,32 @@
 // SPDX-License-Identifier: MIT
 // Maintenance: whether an operator took this node out of the load balancer. In memory, and off
-// again after a restart as X-Road has it; with a state file it survives one. Called from any thread.
-// A state file that cannot be read means "on": somebody wanted the node out, perhaps. A state that
-// cannot be written holds in memory and is logged.
+// again after a restart as X-Road has it; with a state file it survives one. Called from any
+// thread. A state file that cannot be read means "on": somebody wanted the node out, perhaps. A
+// state that cannot be written holds in memory and is logged.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace xs {
+#include "companion/wall.h"
 
-using EpochSeconds = std::int64_t;
-using WallClock = std::function<EpochSeconds()>;
-EpochSeconds system_wall_clock();
+namespace xs {
 
 struct MaintenanceState {
   bool on = false;
   bool drain = false;  // sessions may end by themselves: agents say "drain", not "maint"
   std::string reason;
-  EpochSeconds since = 0;
-  std::optional<EpochSeconds> until;  // off again by itself
+  std::int64_t since = 0;
+  std::optional<std::int64_t> until;  // off again by itself
   bool operator==(const MaintenanceState&) const = default;
 };
 
 class Maintenance {
  public:
-  explicit Maintenance(WallClock wall, std::string state_file = {});
+  explicit Maintenance(Wall wall, std::string state_file = {});
 
   MaintenanceState state() const;
   // Returns whether it was on. `since` is filled in, and kept while it stays on.
@@ -38,10 +35,11 @@ class Maintenance {
  private:
   MaintenanceState current() const;
   void load();
-  void save() const;
+  void save();
 
-  WallClock wall_;
+  Wall wall_;
   std::string state_file_;
+  std::mutex save_lock_;  // a slow disk holds up who sets the mode, never who asks for it
   mutable std::mutex lock_;
   MaintenanceState state_;
 };

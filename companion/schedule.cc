@@ -59,10 +59,8 @@ void Schedule::expire(Instant now) {
     entry.overdue = true;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(times_.deadline).count();
     set(entry,
-        Verdict{false,
-                timed_out_text(entry.check.name),
-                "no answer within " + std::to_string(seconds) + " s",
-                {}},
+        Verdict{false, timed_out_text(entry.check.name),
+                "no answer within " + std::to_string(seconds) + " s"},
         now);
   }
 }
@@ -97,8 +95,8 @@ Reading Schedule::reading(std::size_t check, Instant now) const {
   }
   reading.known = true;
   // A success that nobody renewed in time says nothing about now.
-  const bool stale = entry.verdict && entry.verdict->ok &&
-                     now >= entry.found + times_.ok_for + times_.deadline;
+  const bool stale =
+      entry.verdict && entry.verdict->ok && now >= entry.found + times_.ok_for + times_.deadline;
   if (late || stale) {
     reading.message = timed_out_text(entry.check.name);
     reading.detail = "no answer in time";
@@ -108,6 +106,7 @@ Reading Schedule::reading(std::size_t check, Instant now) const {
   reading.message = entry.verdict->message;
   reading.detail = entry.verdict->detail;
   reading.measured = entry.verdict->measured;
+  reading.facts = entry.verdict->facts;
   reading.age = now - entry.found;
   return reading;
 }

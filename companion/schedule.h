@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Schedule: when each check is to be asked again, and what it says meanwhile. X-Road's rules: a
-// success holds for 2 s, a failure for 30 s, an answer later than 5 s is a failure. Pure: time is an
-// argument. Called by the board under its lock. It fails closed: no result yet, a check that does
-// not come back, and a result that nobody renewed are failures.
+// success holds for 2 s, a failure for 30 s, an answer later than 5 s is a failure. Pure: time is
+// an argument. Called by the board under its lock. It fails closed: no result yet, a check that
+// does not come back, and a result that nobody renewed are failures.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +33,7 @@ struct Reading {
   std::string message;
   std::string detail;
   std::vector<Measured> measured;
+  std::vector<Fact> facts;
   Duration age{};   // of the result
   Duration took{};  // of the last answer
 };
