@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "companion/node_settings.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace xs {
+namespace {
+
+// In the order of their names, as X-Road takes them. The directory's name is not a pattern.
+std::vector<std::string> matching(const std::string& directory, const std::string& pattern) {
+  std::string escaped;
+  for (const char c : directory) {
+    if (c == '*' || c == '?' || c == '[' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  glob_t found{};
+  const std::unique_ptr<glob_t, decltype(&::globfree)> owner(&found, &::globfree);
+  const std::string whole = escaped + "/" + pattern;
+  const int result = ::glob(whole.c_str(), GLOB_ERR, nullptr, &found);
+  if (result == GLOB_ABORTED) throw_errno("read", directory);
+  if (result != 0) return {};
+  return {found.gl_pathv, found.gl_pathv + found.gl_pathc};
+}
+
+Ini load_xroad(const std::string& directory) {
+  std::vector<std::string> files;
+  const auto add = [&](const std::vector<std::string>& more) {
+    files.insert(files.end(), more.begin(), more.end());
+  };
+  const std::string conf = directory + "/conf.d";
+  add({conf + "/common.ini", conf + "/proxy.ini", conf + "/signer.ini"});
+  add(matching(conf + "/addons", "*.ini"));
+  add(matching(conf, "override-*.ini"));
+  add({conf + "/local.ini", conf + "/node.ini"});
+  Ini all;
+  for (const std::string& file : files) all.merge(Ini::load_if_exists(file));
+  return all;
+}
+
+const SettingRow* find_row(const IniValue& value) {
+  const auto& table = setting_table();
+  const auto found = std::find_if(table.begin(), table.end(), [&](const SettingRow& row) {
+    return value.section == row.section && value.key == row.key;
+  });
+  return found == table.end() ? nullptr : &*found;
+}
+
+bool is_xroads(const SettingRow& row) {
+  constexpr std::string_view kSections[] = {"proxy", "common", "signer", "node"};
+  return std::find(std::begin(kSections), std::end(kSections), row.section) != std::end(kSections);
+}
+
+// Only the strongest value of a key counts: a wrong one that another file overrides harms nobody.
+void apply_xroad(NodeSettings& settings, const Ini& ini) {
+  for (const SettingRow& row : setting_table()) {
+    const IniValue* value = is_xroads(row) ? ini.find(row.section, row.key) : nullptr;
+    if (value != nullptr) row.apply(settings, *value);
+  }
+}
+
+void apply_own(NodeSettings& settings, const Ini& ini) {
+  for (const IniValue& value : ini.values()) {
+    const SettingRow* row = find_row(value);
+    if (row == nullptr) {
+      throw Error(Fault::Usage, value.where() + ": nobody knows the key " + quote(value.key) +
+                                    " in section [" + escape(value.section) +
+                                    "]: see companion.ini.example");
+    }
+    row->apply(settings, value);
+  }
+}
+
+// Where X-Road keeps things below its directory.
+NodeSettings defaults(const ConfigPlaces& places) {
+  NodeSettings settings;
+  settings.places = places;
+  const std::string& base = places.xroad;
+  settings.global_conf.directory = settings.auth_key.keys.global_conf = base + "/globalconf";
+  settings.auth_key.keys.keyconf = settings.hsm.keyconf = base + "/signer/keyconf.xml";
+  settings.hsm.devices = base + "/devices.ini";
+  settings.serverconf_db.db_properties = base + "/db.properties";
+  settings.replication.db_properties = base + "/db.properties";
+  return settings;
+}
+
+std::string reachable(const std::string& interface) {
+  return interface == "0.0.0.0" || interface == "::" ? "127.0.0.1" : interface;
+}
+
+}  // namespace
+
+NodeSettings load_node_settings(const ConfigPlaces& places) {
+  NodeSettings settings = defaults(places);
+  apply_xroad(settings, load_xroad(places.xroad));
+  // What X-Road's files say is where X-Road's proxy listens, whatever we are told to do.
+  if (settings.health.port != 0) {
+    settings.proxy_answers.proxy_health = {reachable(settings.health.host), settings.health.port,
+                                           "/"};
+    settings.hsm.proxy_health = settings.proxy_answers.proxy_health;
+  }
+  apply_own(settings,
+            places.own_must_exist ? Ini::load(places.own) : Ini::load_if_exists(places.own));
+  return settings;
+}
+
+}  // namespace xs
