@@ -9,6 +9,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -88,7 +89,7 @@ class Board::Core : public std::enable_shared_from_this<Board::Core> {
 
   bool stop(Duration grace) {
     std::unique_lock hold(lock_);
-    stopping_ = true;
+    if (std::exchange(stopping_, true)) return ended_ == threads_.size();
     changed_.notify_all();
     signal_event(wake_);
     const bool all = changed_.wait_for(hold, grace, [&] { return ended_ == threads_.size(); });
