@@ -15,6 +15,8 @@
 
 namespace xs {
 
+struct SyncStatus;
+
 struct SyncAgeSettings {
   std::string status_file = "/var/lib/xroad-sync/status.json";
   std::chrono::seconds max_age{600};         // of the last success
@@ -31,6 +33,7 @@ class SyncAgeCheck final : public Check {
   Verdict ask(Clock& clock, Instant deadline) override;
 
  private:
+  Verdict judge(const SyncStatus& status, Clock& clock, Instant deadline);
   std::string compare(const std::string& generation, Clock& clock, Instant deadline);
 
   SyncAgeSettings settings_;
