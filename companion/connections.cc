@@ -8,7 +8,7 @@ namespace xs {
 void Connections::opened(int fd) {
   const std::lock_guard hold(lock_);
   if (alive_ >= many_) cut_one();
-  open_[fd] = Open{clock_.now()};
+  open_[fd] = Open{clock_.now(), ++events_};
   ++alive_;
 }
 
@@ -17,6 +17,7 @@ void Connections::completed(int fd) {
   const auto found = open_.find(fd);
   if (found == open_.end()) return;
   found->second.since = clock_.now();
+  found->second.order = ++events_;
   found->second.useful = true;
 }
 
@@ -55,7 +56,7 @@ void Connections::cut_one() {
     const Open& open = it->second;
     if (open.cut) continue;
     if (worst == open_.end() || (worst->second.useful && !open.useful) ||
-        (worst->second.useful == open.useful && open.since < worst->second.since)) {
+        (worst->second.useful == open.useful && open.order < worst->second.order)) {
       worst = it;
     }
   }

@@ -5,6 +5,7 @@
 // and by its sweep; a cut is shutdown(2), and the owner of the descriptor closes it.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 
@@ -26,7 +27,8 @@ class Connections {
 
  private:
   struct Open {
-    Instant since;  // the start, or the last answer
+    Instant since;            // the start, or the last answer
+    std::uint64_t order = 0;  // of `since` among all
     bool useful = false;
     bool cut = false;
   };
@@ -39,6 +41,7 @@ class Connections {
   mutable std::mutex lock_;
   std::map<int, Open> open_;
   std::size_t alive_ = 0;  // not cut
+  std::uint64_t events_ = 0;
 };
 
 }  // namespace xs

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/node_settings.h"
 
-#include <glob.h>
+#include <dirent.h>
 
 #include <algorithm>
 #include <memory>
@@ -12,20 +12,19 @@
 namespace xs {
 namespace {
 
-// In the order of their names, as X-Road takes them. The directory's name is not a pattern.
-std::vector<std::string> matching(const std::string& directory, const std::string& pattern) {
-  std::string escaped;
-  for (const char c : directory) {
-    if (c == '*' || c == '?' || c == '[' || c == '\\') escaped += '\\';
-    escaped += c;
+// Files of an X-Road directory that begin and end so, in the order of their names. A directory that
+// is not there has none; one that cannot be read may hold settings, so it is an error.
+std::vector<std::string> matching(const std::string& directory, std::string_view begin) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), &::closedir);
+  if (open == nullptr && errno != ENOENT) throw_errno("read", directory);
+  std::vector<std::string> files;
+  while (const dirent* entry = open == nullptr ? nullptr : ::readdir(open.get())) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(begin) || !name.ends_with(".ini") || name.starts_with('.')) continue;
+    files.push_back(directory + "/" + std::string(name));
   }
-  glob_t found{};
-  const std::unique_ptr<glob_t, decltype(&::globfree)> owner(&found, &::globfree);
-  const std::string whole = escaped + "/" + pattern;
-  const int result = ::glob(whole.c_str(), GLOB_ERR, nullptr, &found);
-  if (result == GLOB_ABORTED) throw_errno("read", directory);
-  if (result != 0) return {};
-  return {found.gl_pathv, found.gl_pathv + found.gl_pathc};
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 Ini load_xroad(const std::string& directory) {
@@ -35,8 +34,8 @@ Ini load_xroad(const std::string& directory) {
   };
   const std::string conf = directory + "/conf.d";
   add({conf + "/common.ini", conf + "/proxy.ini", conf + "/signer.ini"});
-  add(matching(conf + "/addons", "*.ini"));
-  add(matching(conf, "override-*.ini"));
+  add(matching(conf + "/addons", ""));
+  add(matching(conf, "override-"));
   add({conf + "/local.ini", conf + "/node.ini"});
   Ini all;
   for (const std::string& file : files) all.merge(Ini::load_if_exists(file));
