@@ -59,19 +59,10 @@ Reading to_reading(const json& object) {
   return reading;
 }
 
-std::string maintenance_words(const MaintenanceState& state, std::int64_t now) {
-  std::string text = state.drain ? "draining" : "in maintenance mode";
-  if (state.since > 0) text += " for " + span_text(std::max<std::int64_t>(0, now - state.since));
-  if (state.until)
-    text += ", " + span_text(std::max<std::int64_t>(0, *state.until - now)) + " to go";
-  if (!state.reason.empty()) text += ": " + escape(state.reason);
-  return text;
-}
-
 std::string headline(const StatusReport& report, std::int64_t now) {
   const Reading* failure = report.first_failure();
   if (report.maintenance.on) {
-    return "no work: " + maintenance_words(report.maintenance, now) +
+    return "no work: " + maintenance_text(report.maintenance, now) +
            (failure == nullptr ? "" : "; also: " + escape(failure->message));
   }
   if (failure != nullptr) return "cannot work: " + escape(failure->message);
@@ -94,6 +85,16 @@ const double* StatusReport::measured(std::string_view check, std::string_view na
     }
   }
   return nullptr;
+}
+
+std::string maintenance_text(const MaintenanceState& state, std::int64_t now) {
+  if (!state.on) return "off";
+  std::string text = state.drain ? "draining" : "in maintenance mode";
+  if (state.since > 0) text += " for " + span_text(std::max<std::int64_t>(0, now - state.since));
+  if (state.until)
+    text += ", " + span_text(std::max<std::int64_t>(0, *state.until - now)) + " to go";
+  if (!state.reason.empty()) text += ": " + escape(state.reason);
+  return text;
 }
 
 std::string report_json(const StatusReport& report) {

@@ -33,6 +33,8 @@ StatusReport parse_report(std::string_view json);
 
 // A headline, then a table with a line for each check. `now` is the time of day.
 std::string report_text(const StatusReport& report, std::int64_t now);
+// "off", or since when, until when and why.
+std::string maintenance_text(const MaintenanceState& state, std::int64_t now);
 // A monitoring plugin's line and exit code: 0 ok, 1 warning (maintenance), 2 critical.
 std::string monitor_line(const StatusReport& report);
 int monitor_code(const StatusReport& report);
