@@ -43,11 +43,11 @@ Ini load_xroad(const std::string& directory) {
 }
 
 const SettingRow* find_row(const IniValue& value) {
-  const auto& table = setting_table();
+  const std::span<const SettingRow> table = setting_table();
   const auto found = std::find_if(table.begin(), table.end(), [&](const SettingRow& row) {
     return value.section == row.section && value.key == row.key;
   });
-  return found == table.end() ? nullptr : &*found;
+  return found == table.end() ? nullptr : std::to_address(found);
 }
 
 bool is_xroads(const SettingRow& row) {

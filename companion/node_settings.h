@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,7 +76,7 @@ struct SettingRow {
   const char* help;
   void (*apply)(NodeSettings& settings, const IniValue& value);
 };
-const std::vector<SettingRow>& setting_table();
+std::span<const SettingRow> setting_table();
 // companion.ini with every key, commented out.
 std::string example_ini();
 
