@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/companion_verbs.h"
+#include "cli/notify.h"
+#include "companion/make_checks.h"
+#include "companion/service.h"
+
+namespace xs::cli {
+namespace {
+
+constexpr Duration kGrace = std::chrono::seconds(2);
+
+// Signals as a descriptor. Blocked before any thread starts, so that none of them takes one.
+class Signals {
+ public:
+  Signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+    if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) {
+      throw_errno(Fault::Start, "pthread_sigmask", "signals");
+    }
+    fd_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd_) throw_errno(Fault::Start, "signalfd", "signals");
+  }
+
+  // The next one, or 0 at the deadline.
+  int wait(Clock& clock, Instant deadline) {
+    std::array wait{pollfd{fd_.get(), POLLIN, 0}};
+    if (clock.poll(wait, deadline) == 0) return 0;
+    signalfd_siginfo info{};
+    return ::read(fd_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo)
+                                                                : 0;
+  }
+
+ private:
+  Fd fd_;
+};
+
+std::string place(const Endpoint& endpoint) {
+  if (endpoint.port == 0) return "off";
+  return escape(endpoint.host) + " port " + std::to_string(endpoint.port);
+}
+
+void introduce(const NodeSettings& settings, const std::vector<std::unique_ptr<Check>>& checks) {
+  std::string words;
+  for (const auto& check : checks) words += (words.empty() ? "" : ", ") + check->word();
+  spdlog::info("this node is {}; checks: {}", settings.role, words.empty() ? "none" : words);
+  spdlog::info("health port: {}, admin port: {}, agent port: {}", place(settings.health),
+               place(settings.admin), place(settings.agent));
+  if (settings.health.port == 0) {
+    spdlog::warn("health-check-port is 0 ({}): a load balancer has nothing to ask",
+                 settings.health.where);
+  }
+  if (settings.role == "unknown") {
+    spdlog::warn(
+        "{}: the node type is neither master, slave nor standalone: X-Road takes it for "
+        "standalone",
+        settings.role_where);
+  }
+}
+
+void work(Service& service, Signals& signals, Clock& clock) {
+  constexpr Duration kTurn = std::chrono::seconds(1);
+  for (Instant next = clock.now() + kTurn;;) {
+    const int signal = signals.wait(clock, next);
+    if (signal == SIGHUP) {
+      spdlog::warn("SIGHUP: settings are read at start; use systemctl restart xroad-companion");
+    } else if (signal != 0) {
+      spdlog::info("{}: ending", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+      return;
+    }
+    if (clock.now() < next) continue;
+    service.sweep();
+    notify("WATCHDOG=1");
+    next = clock.now() + kTurn;
+  }
+}
+
+}  // namespace
+
+int companion_serve(const NodeSettings& settings, Clock& clock) {
+  Signals signals;
+  ServicePorts ports = open_ports(settings);
+  auto checks = make_checks(settings);
+  introduce(settings, checks);
+  Service service(std::move(ports), settings, std::move(checks), XS_VERSION, clock);
+  notify("READY=1");
+  work(service, signals, clock);
+  notify("STOPPING=1");
+  if (!service.stop(kGrace)) {
+    spdlog::warn("a check is stuck and is left behind");
+    spdlog::default_logger()->flush();
+    // Its thread may use what exit() takes apart.
+    std::_Exit(0);
+  }
+  return 0;
+}
+
+}  // namespace xs::cli

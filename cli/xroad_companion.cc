@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// The companion's main: from the command line to a verb.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/companion_verbs.h"
+#include "cli/exit.h"
+
+namespace {
+
+using namespace xs;
+
+struct Line {
+  ConfigPlaces places;
+  bool debug = false, json = false, monitor = false;
+  cli::MaintenanceOrder order;
+  long long lasts = 0;
+};
+
+// A daemon speaks to the journal where it has one: that never blocks.
+void start_log(bool debug, bool daemon) {
+  LogConfig log;
+  log.identifier = "xroad-companion";
+  log.level = debug ? spdlog::level::debug : daemon ? spdlog::level::info : spdlog::level::off;
+  log.to_journal = daemon && std::getenv("JOURNAL_STREAM") != nullptr;
+  log.to_stderr = !log.to_journal;
+  try {
+    install_logger(log);
+  } catch (const Error&) {
+    log.to_journal = false;
+    log.to_stderr = true;
+    install_logger(log);
+  }
+}
+
+void add_maintenance(CLI::App& app, Line& line) {
+  CLI::App* verb = app.add_subcommand("maintenance", "Take this node out of work, or back in.");
+  verb->require_subcommand(1);
+  CLI::App* on = verb->add_subcommand("on", "The health port answers 503 from now on.");
+  on->add_option("--reason", line.order.reason, "Shown by status and logged.");
+  on->add_option("--for", line.lasts, "Seconds after which it ends by itself.")
+      ->check(CLI::Range(1, 366 * 86'400));
+  on->add_flag("--drain", line.order.drain,
+               "Agents say 'drain', not 'maint': sessions may end by themselves.");
+  verb->add_subcommand("off", "Back to work, as far as the checks pass.");
+  verb->add_subcommand("status", "Whether it is on, since when and why.");
+}
+
+void add_verbs(CLI::App& app, Line& line) {
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("xroad-companion ") + XS_VERSION);
+  app.add_option("--config", line.places.own, "Our settings.")->capture_default_str();
+  app.add_option("--xroad", line.places.xroad, "X-Road's directory.")->capture_default_str();
+  app.add_flag("--debug", line.debug, "Log more.");
+  app.add_subcommand("serve", "Answer load balancers until SIGTERM.");
+  CLI::App* check = app.add_subcommand(
+      "check",
+      "Ask every check once. Exit code: 0 can work, 1 maintenance, 2 cannot, 3 not known.");
+  CLI::Option* json = check->add_flag("--json", line.json, "One JSON object.");
+  check->add_flag("--check", line.monitor, "One line for a monitor.")->excludes(json);
+  CLI::App* status = app.add_subcommand("status", "Can this node work, and if not, why?");
+  status->add_flag("--json", line.json, "One JSON object.");
+  app.add_subcommand("example", "Print companion.ini with every key.");
+  add_maintenance(app, line);
+}
+
+int run_maintenance(const CLI::App& verb, Line& line, Clock& clock) {
+  const NodeSettings settings = load_node_settings(line.places);
+  if (verb.got_subcommand("status")) return cli::companion_show_maintenance(settings, clock);
+  line.order.on = verb.got_subcommand("on");
+  if (line.lasts > 0) line.order.lasts = std::chrono::seconds(line.lasts);
+  return cli::companion_set_maintenance(settings, line.order, clock);
+}
+
+int run_verb(const CLI::App& app, Line& line) {
+  SteadyClock clock;
+  const bool daemon = app.got_subcommand("serve");
+  start_log(line.debug, daemon);
+  if (app.got_subcommand("check")) {
+    const auto format = line.json      ? cli::CheckFormat::Json
+                        : line.monitor ? cli::CheckFormat::Monitor
+                                       : cli::CheckFormat::Table;
+    return cli::companion_check(line.places, format, clock);
+  }
+  if (app.got_subcommand("example")) {
+    std::fputs(example_ini().c_str(), stdout);
+    return 0;
+  }
+  if (app.got_subcommand("maintenance")) {
+    return run_maintenance(*app.get_subcommand("maintenance"), line, clock);
+  }
+  const NodeSettings settings = load_node_settings(line.places);
+  return daemon ? cli::companion_serve(settings, clock)
+                : cli::companion_status(settings, line.json, clock);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Health and maintenance of an X-Road cluster node", "xroad-companion");
+  Line line;
+  add_verbs(app, line);
+  app.footer(cli::exit_code_help());
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& wanted) {  // help and version
+    return app.exit(wanted);
+  } catch (const CLI::ParseError& error) {
+    throw Error(Fault::Usage, std::string(error.what()) + " (see xroad-companion --help)");
+  }
+  line.places.own_must_exist = app.count("--config") > 0;
+  return run_verb(app, line);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return xs::cli::run_main("xroad-companion", [&] { return run(argc, argv); });
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// http_get: one GET in HTTP/1.0 to a port of this node or of a peer, with a deadline and a size
+// limit. Called by the checks. No TLS, no redirects, no chunked bodies, no connection kept.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+
+namespace xs {
+
+struct HttpTarget {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
+  std::string path = "/";
+  std::string text() const;  // "127.0.0.1:5566/memory-usage", escaped
+};
+
+struct HttpReply {
+  int status = 0;
+  std::string body;
+};
+
+inline constexpr std::size_t kHttpReplyLimit = 64U << 10;  // with its headers
+
+// Any status is an answer. Throws Network (refused, no such host), Timeout, Stream (cut off),
+// Protocol (not HTTP, or larger than the limit).
+HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline);
+
+// A whole reply as it came until the end of the connection. Throws Protocol, and Stream when the
+// body is shorter than its Content-Length.
+HttpReply parse_http_reply(std::string_view bytes);
+
+}  // namespace xs

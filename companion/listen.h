@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Listen: the bound sockets of the companion's ports. Called by the service; throws Start when the
+// port is taken or not ours to take, Usage when the address cannot be used, in words that name the
+// setting that moves it.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <string>
+
+#include "base/fd.h"
+
+namespace xs {
+
+struct Endpoint {
+  std::string host;
+  std::uint16_t port = 0;  // 0: off
+  std::string where;       // who said so: "file:line" or "default"
+};
+
+// `what` is "health port"; `advice` says who may own the port and how to move ours.
+Fd listen_on(const Endpoint& endpoint, const std::string& what, const std::string& advice);
+
+// Of a bound socket.
+std::uint16_t bound_port(int fd);
+// Whether a sockaddr is of this host itself: 127.0.0.0/8, also mapped into IPv6, or ::1.
+bool is_loopback(const sockaddr* address);
+
+}  // namespace xs

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include "companion/make_checks.h"
+
+#include "companion/checks/sign_keys.h"
+
+namespace xs {
+
+std::vector<std::unique_ptr<Check>> make_checks(const NodeSettings& settings) {
+  std::vector<std::unique_ptr<Check>> checks;
+  const auto add = [&](std::unique_ptr<Check> check) { checks.push_back(std::move(check)); };
+  const CheckSwitches& on = settings.on;
+  if (settings.hsm_enabled) add(std::make_unique<HsmCheck>(settings.hsm));
+  if (on.global_conf) add(std::make_unique<GlobalConfCheck>(settings.global_conf));
+  if (on.auth_key) add(std::make_unique<AuthKeyCheck>(settings.auth_key));
+  if (on.serverconf_db) add(std::make_unique<ServerconfDbCheck>(settings.serverconf_db));
+  if (settings.memory.threshold != 0) add(std::make_unique<MemoryCheck>(settings.memory));
+  if (on.proxy_answers) add(std::make_unique<ProxyAnswersCheck>(settings.proxy_answers));
+  if (on.sync_age) add(std::make_unique<SyncAgeCheck>(settings.sync_age));
+  if (on.replication) add(std::make_unique<ReplicationCheck>(settings.replication));
+  if (on.sign_keys) add(std::make_unique<SignKeysCheck>(settings.auth_key.keys));
+  return checks;
+}
+
+}  // namespace xs

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "companion/node_settings.h"
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace xs {
+namespace {
+
+// Files of an X-Road directory that begin and end so, in the order of their names. A directory that
+// is not there has none; one that cannot be read may hold settings, so it is an error.
+std::vector<std::string> matching(const std::string& directory, std::string_view begin) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), &::closedir);
+  if (open == nullptr && errno != ENOENT) throw_errno("read", directory);
+  std::vector<std::string> files;
+  while (const dirent* entry = open == nullptr ? nullptr : ::readdir(open.get())) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(begin) || !name.ends_with(".ini") || name.starts_with('.')) continue;
+    files.push_back(directory + "/" + std::string(name));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Ini load_xroad(const std::string& directory) {
+  std::vector<std::string> files;
+  const auto add = [&](const std::vector<std::string>& more) {
+    files.insert(files.end(), more.begin(), more.end());
+  };
+  const std::string conf = directory + "/conf.d";
+  add({conf + "/common.ini", conf + "/proxy.ini", conf + "/signer.ini"});
+  add(matching(conf + "/addons", ""));
+  add(matching(conf, "override-"));
+  add({conf + "/local.ini", conf + "/node.ini"});
+  Ini all;
+  for (const std::string& file : files) all.merge(Ini::load_if_exists(file));
+  return all;
+}
+
+const SettingRow* find_row(const IniValue& value) {
+  const std::span<const SettingRow> table = setting_table();
+  const auto found = std::find_if(table.begin(), table.end(), [&](const SettingRow& row) {
+    return value.section == row.section && value.key == row.key;
+  });
+  return found == table.end() ? nullptr : std::to_address(found);
+}
+
+bool is_xroads(const SettingRow& row) {
+  constexpr std::string_view kSections[] = {"proxy", "common", "signer", "node"};
+  return std::find(std::begin(kSections), std::end(kSections), row.section) != std::end(kSections);
+}
+
+// Only the strongest value of a key counts: a wrong one that another file overrides harms nobody.
+void apply_xroad(NodeSettings& settings, const Ini& ini) {
+  for (const SettingRow& row : setting_table()) {
+    const IniValue* value = is_xroads(row) ? ini.find(row.section, row.key) : nullptr;
+    if (value != nullptr) row.apply(settings, *value);
+  }
+}
+
+void apply_own(NodeSettings& settings, const Ini& ini) {
+  for (const IniValue& value : ini.values()) {
+    const SettingRow* row = find_row(value);
+    if (row == nullptr) {
+      throw Error(Fault::Usage, value.where() + ": nobody knows the key " + quote(value.key) +
+                                    " in section [" + escape(value.section) +
+                                    "]: see companion.ini.example");
+    }
+    row->apply(settings, value);
+  }
+}
+
+// Where X-Road keeps things below its directory.
+NodeSettings defaults(const ConfigPlaces& places) {
+  NodeSettings settings;
+  settings.places = places;
+  const std::string& base = places.xroad;
+  settings.global_conf.directory = settings.auth_key.keys.global_conf = base + "/globalconf";
+  settings.auth_key.keys.keyconf = settings.hsm.keyconf = base + "/signer/keyconf.xml";
+  settings.hsm.devices = base + "/devices.ini";
+  settings.serverconf_db.db_properties = base + "/db.properties";
+  settings.replication.db_properties = base + "/db.properties";
+  return settings;
+}
+
+std::string reachable(const std::string& interface) {
+  return interface == "0.0.0.0" || interface == "::" ? "127.0.0.1" : interface;
+}
+
+}  // namespace
+
+NodeSettings load_node_settings(const ConfigPlaces& places) {
+  NodeSettings settings = defaults(places);
+  apply_xroad(settings, load_xroad(places.xroad));
+  // What X-Road's files say is where X-Road's proxy listens, whatever we are told to do.
+  if (settings.health.port != 0) {
+    settings.proxy_answers.proxy_health = {reachable(settings.health.host), settings.health.port,
+                                           "/"};
+    settings.hsm.proxy_health = settings.proxy_answers.proxy_health;
+  }
+  apply_own(settings,
+            places.own_must_exist ? Ini::load(places.own) : Ini::load_if_exists(places.own));
+  return settings;
+}
+
+}  // namespace xs

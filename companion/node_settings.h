@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// NodeSettings: what this node says about itself and about us. X-Road's own ini files in X-Road's
+// load order (common, proxy and signer, addons, override-*, local, node), then
+// /etc/xroad-sync/companion.ini, which may override the X-Road keys that we use and has sections of
+// its own. Read at start. A value that cannot be used, and in our own file a key that nobody knows,
+// is an Error of class Usage with file:line.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ini.h"
+#include "companion/checks/auth_key.h"
+#include "companion/checks/global_conf.h"
+#include "companion/checks/hsm.h"
+#include "companion/checks/memory.h"
+#include "companion/checks/proxy_answers.h"
+#include "companion/checks/replication.h"
+#include "companion/checks/serverconf_db.h"
+#include "companion/checks/sync_age.h"
+#include "companion/listen.h"
+
+namespace xs {
+
+struct ConfigPlaces {
+  std::string xroad = "/etc/xroad";
+  std::string own = "/etc/xroad-sync/companion.ini";
+  bool own_must_exist = false;  // somebody named it
+};
+
+// Which checks are asked. X-Road's own are on and ours are off, so that the health port says what
+// X-Road's says until somebody wants more.
+struct CheckSwitches {
+  bool global_conf = true;
+  bool auth_key = true;
+  bool serverconf_db = true;
+  bool proxy_answers = false;
+  bool sync_age = false;
+  bool replication = false;
+  bool sign_keys = false;
+};
+
+struct NodeSettings {
+  ConfigPlaces places;
+  std::string role = "standalone";  // "primary", "secondary"; "unknown": node.ini has another word
+  std::string role_where = "default";
+  Endpoint health{"0.0.0.0", 0, "default"};
+  Endpoint admin{"127.0.0.1", 5566, "default"};
+  Endpoint agent{"0.0.0.0", 0, "default"};
+  bool admin_remote_read = false;
+  bool maintenance_survives = false;
+  std::string maintenance_file = "/var/lib/xroad-sync/maintenance.json";
+
+  CheckSwitches on;
+  bool hsm_enabled = false;
+  GlobalConfSettings global_conf;
+  AuthKeySettings auth_key;  // its keys are those of sign-keys and hsm, too
+  ServerconfDbSettings serverconf_db;
+  MemorySettings memory;  // threshold 0: off
+  HsmSettings hsm;
+  ProxyAnswersSettings proxy_answers;
+  SyncAgeSettings sync_age;
+  ReplicationSettings replication;
+};
+
+NodeSettings load_node_settings(const ConfigPlaces& places);
+
+// One key that we read, for the loader and for the documented example.
+struct SettingRow {
+  const char* section;
+  const char* key;
+  const char* example;  // its default, or a value that shows the form
+  const char* help;
+  void (*apply)(NodeSettings& settings, const IniValue& value);
+};
+std::span<const SettingRow> setting_table();
+// companion.ini with every key, commented out.
+std::string example_ini();
+
+}  // namespace xs

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "companion/service.h"
+
+#include "companion/health_port.h"
+
+namespace xs {
+namespace {
+
+std::string how_to_move(const NodeSettings& settings, const std::string& owner,
+                        const std::string& section, const std::string& key) {
+  return owner + ": set " + key + " in section [" + section + "] of " + settings.places.own +
+         " to another port";
+}
+
+Fd open_health(const NodeSettings& settings) {
+  return listen_on(settings.health, "health port",
+                   how_to_move(settings,
+                               "xroad-proxy takes this port where X-Road's own files set "
+                               "health-check-port",
+                               "proxy", "health-check-port"));
+}
+
+Fd open_admin(const NodeSettings& settings) {
+  return listen_on(
+      settings.admin, "admin port",
+      how_to_move(settings, "xroad-proxy has its own admin port on 5566 and cannot move", "admin",
+                  "port"));
+}
+
+Fd open_agent(const NodeSettings& settings) {
+  return listen_on(settings.agent, "agent port",
+                   how_to_move(settings, "another program has it", "agent", "port"));
+}
+
+HttpLimits admin_limits() {
+  HttpLimits limits;
+  limits.connections = 64;
+  limits.body = 4096;  // a form
+  return limits;
+}
+
+}  // namespace
+
+ServicePorts open_ports(const NodeSettings& settings) {
+  ServicePorts ports;
+  if (settings.health.port != 0) ports.health = open_health(settings);
+  if (settings.admin.port != 0) ports.admin = open_admin(settings);
+  if (settings.agent.port != 0) ports.agent = open_agent(settings);
+  return ports;
+}
+
+Service::Service(ServicePorts ports, const NodeSettings& settings,
+                 std::vector<std::unique_ptr<Check>> checks, const std::string& version,
+                 Clock& clock, Wall wall)
+    : maintenance_(std::move(wall),
+                   settings.maintenance_survives ? settings.maintenance_file : std::string()),
+      board_(std::move(checks), clock) {
+  AdminFacts facts{version, settings.role, false, settings.admin_remote_read};
+  facts.can_drain = ports.health || ports.agent;
+  if (ports.health) {
+    health_.emplace(
+        std::move(ports.health),
+        [this](const HttpRequest&) { return health_answer(board_, maintenance_); }, clock);
+  }
+  if (ports.admin) {
+    admin_.emplace(board_, maintenance_, std::move(facts));
+    admin_server_.emplace(
+        std::move(ports.admin),
+        [this](const HttpRequest& request) { return admin_->answer(request); }, clock,
+        admin_limits());
+  }
+  if (ports.agent) {
+    agent_.emplace(
+        std::move(ports.agent),
+        [this] { return agent_line(maintenance_.state(), board_.first_failure()); }, clock);
+  }
+}
+
+void Service::sweep() {
+  if (health_) health_->sweep();
+  if (admin_server_) admin_server_->sweep();
+}
+
+bool Service::stop(Duration grace) {
+  health_.reset();
+  admin_server_.reset();
+  agent_.reset();
+  return board_.stop(grace);
+}
+
+}  // namespace xs

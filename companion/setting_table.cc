@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// The one table of the keys that node_settings.h reads.
+#include <strings.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "companion/node_settings.h"
+#include "companion/probes.h"
+
+namespace xs {
+namespace {
+
+using S = NodeSettings;
+using V = IniValue;
+
+[[noreturn]] void refuse(const V& value, const std::string& wanted) {
+  throw Error(Fault::Usage, value.where() + ": " + escape(value.key) + " = " +
+                                excerpt(value.value, 80) + ": give " + wanted);
+}
+
+unsigned long long number(const V& value, unsigned long long least, unsigned long long most) {
+  const auto parsed = parse_number(value.value);
+  if (!parsed || *parsed < least || *parsed > most) {
+    refuse(value, "a number from " + std::to_string(least) + " to " + std::to_string(most));
+  }
+  return *parsed;
+}
+
+std::uint16_t port(const V& value) { return static_cast<std::uint16_t>(number(value, 0, 65535)); }
+
+std::chrono::seconds seconds(const V& value) {
+  constexpr unsigned long long kYear = 366ULL * 86'400;
+  return std::chrono::seconds(number(value, 1, kYear));
+}
+
+std::uint64_t size(const V& value) {
+  const auto parsed = parse_size(value.value);
+  if (!parsed) refuse(value, "a size such as 16MB");
+  return *parsed;
+}
+
+bool flag(const V& value) {
+  if (::strcasecmp(value.value.c_str(), "true") == 0) return true;
+  if (::strcasecmp(value.value.c_str(), "false") == 0) return false;
+  refuse(value, "true or false");
+}
+
+std::string host(const V& value) {
+  const bool fits = !value.value.empty() && value.value.size() <= 255 &&
+                    value.value.find_first_of(" \t/") == std::string::npos;
+  if (!fits) refuse(value, "an address");
+  return value.value;
+}
+
+std::string path(const V& value) {
+  if (!value.value.starts_with('/')) refuse(value, "an absolute path");
+  return value.value;
+}
+
+// "ss1:5566 ss2:5566"
+std::vector<HttpTarget> peers(const V& value) {
+  std::vector<HttpTarget> targets;
+  std::string_view rest = trim(value.value);
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find_first_of(" \t,"));
+    rest = rest.substr(std::min(one.size() + 1, rest.size()));
+    if (one.empty()) continue;
+    const std::size_t colon = one.rfind(':');
+    const auto parsed =
+        colon == std::string_view::npos ? std::nullopt : parse_number(one.substr(colon + 1));
+    if (colon == 0 || !parsed || *parsed == 0 || *parsed > 65535) refuse(value, "host:port ...");
+    targets.push_back(
+        {std::string(one.substr(0, colon)), static_cast<std::uint16_t>(*parsed), "/status.json"});
+  }
+  return targets;
+}
+
+void move(Endpoint& endpoint, std::uint16_t to, const V& value) {
+  endpoint.port = to;
+  endpoint.where = value.where();
+}
+
+void set_role(S& s, const V& v) {
+  struct Word {
+    const char* type;
+    const char* role;
+  };
+  constexpr Word kWords[] = {
+      {"standalone", "standalone"}, {"master", "primary"}, {"slave", "secondary"}};
+  const auto* found = std::find_if(std::begin(kWords), std::end(kWords), [&](const Word& word) {
+    return ::strcasecmp(v.value.c_str(), word.type) == 0;
+  });
+  // X-Road takes an unknown word for STANDALONE and goes on; so do we, but we give it no role.
+  s.role = found == std::end(kWords) ? "unknown" : found->role;
+  s.role_where = v.where();
+}
+
+void set_keyconf(S& s, const V& v) { s.auth_key.keys.keyconf = s.hsm.keyconf = path(v); }
+void set_global_conf(S& s, const V& v) {
+  s.global_conf.directory = s.auth_key.keys.global_conf = path(v);
+}
+void set_signer_port(S& s, const V& v) { s.auth_key.signer_port = s.hsm.signer_port = port(v); }
+void set_db(S& s, const V& v) {
+  s.serverconf_db.db_properties = s.replication.db_properties = path(v);
+}
+
+constexpr auto kRows = std::to_array<SettingRow>({
+    {"proxy", "health-check-interface", "0.0.0.0",
+     "The address that the load balancer asks (X-Road's own key).",
+     [](S& s, const V& v) { s.health.host = host(v); }},
+    {"proxy", "health-check-port", "5588",
+     "The port that the load balancer asks; 0: off (X-Road's own key). Where X-Road's "
+     "files\n; set it, X-Road's proxy listens on it: take another one here.",
+     [](S& s, const V& v) { move(s.health, port(v), v); }},
+    {"proxy", "hsm-health-check-enabled", "false",
+     "Check the hardware security modules first (X-Road's own key).",
+     [](S& s, const V& v) { s.hsm_enabled = flag(v); }},
+    {"proxy", "memory-usage-threshold", "90",
+     "Percent of the proxy's largest heap; without it the check is off (X-Road's own key).",
+     [](S& s, const V& v) { s.memory.threshold = static_cast<unsigned>(number(v, 1, 100)); }},
+    {"common", "configuration-path", "/etc/xroad/globalconf",
+     "The global configuration (X-Road's own key).", set_global_conf},
+    {"signer", "key-configuration-file", "/etc/xroad/signer/keyconf.xml",
+     "The signer's registry of keys (X-Road's own key).", set_keyconf},
+    {"signer", "ocsp-cache-path", "/var/cache/xroad",
+     "The signer's OCSP responses (X-Road's own key).",
+     [](S& s, const V& v) { s.auth_key.keys.ocsp_cache = path(v); }},
+    {"signer", "device-configuration-file", "/etc/xroad/devices.ini",
+     "The hardware security modules (X-Road's own key).",
+     [](S& s, const V& v) { s.hsm.devices = path(v); }},
+    {"signer", "grpc-port", "5560", "The signer's port (X-Road's own key).", set_signer_port},
+    {"node", "type", "slave", "master, slave or standalone (X-Road's own key, in node.ini).",
+     set_role},
+
+    {"admin", "interface", "127.0.0.1", "The address of the admin port.",
+     [](S& s, const V& v) { s.admin.host = host(v); }},
+    {"admin", "port", "5566",
+     "The admin port: maintenance mode, status and metrics; 0: off. X-Road's proxy has its own "
+     "on "
+     "5566:\n; take another one where it runs.",
+     [](S& s, const V& v) { move(s.admin, port(v), v); }},
+    {"admin", "remote-read", "false",
+     "Let other hosts read status and metrics. Maintenance mode stays with this host.",
+     [](S& s, const V& v) { s.admin_remote_read = flag(v); }},
+    {"agent", "interface", "0.0.0.0", "The address of haproxy's agent-check.",
+     [](S& s, const V& v) { s.agent.host = host(v); }},
+    {"agent", "port", "5589", "The port of haproxy's agent-check; 0: off, the default.",
+     [](S& s, const V& v) { move(s.agent, port(v), v); }},
+    {"maintenance", "survive-restart", "false",
+     "Keep the maintenance mode over a restart of the companion; X-Road forgets it.",
+     [](S& s, const V& v) { s.maintenance_survives = flag(v); }},
+    {"maintenance", "state-file", "/var/lib/xroad-sync/maintenance.json", "Where it is kept.",
+     [](S& s, const V& v) { s.maintenance_file = path(v); }},
+
+    {"checks", "global-conf", "true", "Global conf validity.",
+     [](S& s, const V& v) { s.on.global_conf = flag(v); }},
+    {"checks", "auth-key", "true", "Authentication key OCSP status.",
+     [](S& s, const V& v) { s.on.auth_key = flag(v); }},
+    {"checks", "serverconf-db", "true", "Server conf database status.",
+     [](S& s, const V& v) { s.on.serverconf_db = flag(v); }},
+    {"checks", "proxy-answers", "false", "Ask X-Road's own health port as well.",
+     [](S& s, const V& v) { s.on.proxy_answers = flag(v); }},
+    {"checks", "sync-age", "false", "Fail when xroad-sync has not succeeded lately.",
+     [](S& s, const V& v) { s.on.sync_age = flag(v); }},
+    {"checks", "replication", "false", "Fail when the database lags behind the primary's.",
+     [](S& s, const V& v) { s.on.replication = flag(v); }},
+    {"checks", "sign-keys", "false", "Fail when a member has no usable signing key.",
+     [](S& s, const V& v) { s.on.sign_keys = flag(v); }},
+
+    {"serverconf-db", "db-properties", "/etc/xroad/db.properties",
+     "How X-Road reaches its database.", set_db},
+    {"memory", "proxy-admin-port", "5566", "The proxy's own admin port, asked for its memory.",
+     [](S& s, const V& v) { s.memory.proxy_admin.port = port(v); }},
+    {"proxy-answers", "host", "127.0.0.1", "Where the proxy's own health port is.",
+     [](S& s, const V& v) { s.proxy_answers.proxy_health.host = host(v); }},
+    {"proxy-answers", "port", "5588",
+     "The proxy's own health port; the default is what X-Road's files say.",
+     [](S& s, const V& v) { s.proxy_answers.proxy_health.port = port(v); }},
+    {"sync-age", "status-file", "/var/lib/xroad-sync/status.json", "What xroad-sync writes.",
+     [](S& s, const V& v) { s.sync_age.status_file = path(v); }},
+    {"sync-age", "max-age", "600", "Seconds since the last success.",
+     [](S& s, const V& v) { s.sync_age.max_age = seconds(v); }},
+    {"sync-age", "max-pause", "14400", "Seconds for which a pause excuses an old sync.",
+     [](S& s, const V& v) { s.sync_age.max_pause = seconds(v); }},
+    {"sync-age", "peers", "ss1.example:5566 ss2.example:5566",
+     "Companions to compare generations with; they need remote-read.",
+     [](S& s, const V& v) { s.sync_age.peers = peers(v); }},
+    {"sync-age", "max-difference", "300", "Seconds for which generations may differ.",
+     [](S& s, const V& v) { s.sync_age.max_difference = seconds(v); }},
+    {"replication", "max-lag-bytes", "16MB", "How far replay may be behind.",
+     [](S& s, const V& v) { s.replication.max_lag_bytes = size(v); }},
+    {"replication", "max-lag", "60", "Seconds that replay may be behind.",
+     [](S& s, const V& v) { s.replication.max_lag = seconds(v); }},
+    {"replication", "max-silence", "90", "Seconds since the primary's last message.",
+     [](S& s, const V& v) { s.replication.max_silence = seconds(v); }},
+    {"replication", "fail-when-paused", "false", "Whether paused replay is a failure by itself.",
+     [](S& s, const V& v) { s.replication.fail_when_paused = flag(v); }},
+    {"replication", "standby-expected", "true", "Whether a primary database is a failure.",
+     [](S& s, const V& v) { s.replication.standby_expected = flag(v); }},
+});
+
+}  // namespace
+
+std::span<const SettingRow> setting_table() { return kRows; }
+
+std::string example_ini() {
+  std::string text =
+      "; /etc/xroad-sync/companion.ini: the companion of this node.\n"
+      "; Read at start: systemctl restart xroad-companion. Never copied between nodes.\n";
+  std::string section;
+  for (const SettingRow& row : setting_table()) {
+    if (section != row.section) text += "\n[" + (section = row.section) + "]\n";
+    text += std::string("; ") + row.help + "\n;" + row.key + " = " + row.example + "\n";
+  }
+  return text;
+}
+
+}  // namespace xs

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// SyncStatus: what the companion needs of the status file that xroad-sync writes after each run
+// (README, "Status"), and of another companion's /status.json. A file that is missing, broken or of
+// another version is a value (`trouble`); texts from it are escaped.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "companion/http_get.h"
+
+namespace xs {
+
+struct SyncStatus {
+  std::string trouble;     // why nothing else is set
+  std::string generation;  // hex; empty before the first success
+  std::string primary;
+  std::string failure;  // of the last run, if it failed: its kind and text
+  std::string paused_by;
+  std::optional<std::int64_t> last_run, last_success, paused_since, paused_until, pin_changed;
+};
+
+SyncStatus parse_sync_status(std::string_view json);
+SyncStatus read_sync_status(const std::string& path);
+
+// The generation in a node's /status.json; empty when it tells none.
+std::string peer_generation(const HttpReply& reply);
+
+}  // namespace xs

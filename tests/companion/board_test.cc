@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "companion/board.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/stage_clock.h"
+#include "tests/support/staged_check.h"
+
+using namespace xs;
+using namespace std::chrono_literals;
+using test::eventually;
+using test::Script;
+using test::StageClock;
+using test::StagedCheck;
+
+namespace {
+
+struct Stage {
+  std::shared_ptr<Script> add(const std::string& name) {
+    auto script = std::make_shared<Script>();
+    checks.push_back(std::make_unique<StagedCheck>(name, name, script));
+    return script;
+  }
+  StageClock clock;
+  std::vector<std::unique_ptr<Check>> checks;
+};
+
+}  // namespace
+
+TEST_CASE("board: answers are kept warm without anybody asking", "[companion]") {
+  Stage stage;
+  const auto script = stage.add("a");
+  const Board board(std::move(stage.checks), stage.clock);
+  REQUIRE(board.wait_until_known(stage.clock.now() + 1s));
+  CHECK_FALSE(board.first_failure());
+  const int asked = script->asked;
+  for (int i = 0; i < 1000; ++i) board.first_failure();
+  CHECK(script->asked == asked);
+  script->fail_with("broken");
+  stage.clock.advance(2s);
+  CHECK(eventually([&] { return board.first_failure() == "broken"; }));
+}
+
+TEST_CASE("board: a stuck check delays no other and no answer", "[companion]") {
+  Stage stage;
+  const auto stuck = stage.add("stuck");
+  const auto lively = stage.add("lively");
+  stuck->hold();
+  Board board(std::move(stage.checks), stage.clock);
+  CHECK(eventually([&] { return lively->asked == 1 && stuck->asked == 1; }));
+  CHECK(board.first_failure() == no_result_text("stuck"));
+  for (int round = 2; round < 8; ++round) {
+    CHECK(eventually([&] { return board.readings()[1].ok; }));
+    stage.clock.advance(2s);
+    CHECK(eventually([&] { return lively->asked == round; }));
+  }
+  CHECK(board.first_failure() == timed_out_text("stuck"));
+  CHECK(eventually([&] { return board.readings()[1].ok; }));
+  CHECK(stuck->asked == 1);
+  stuck->release();
+  CHECK(eventually([&] { return board.readings()[0].took > 5s; }));
+  CHECK(board.first_failure() == timed_out_text("stuck"));  // held for 30 s
+  stage.clock.advance(30s);
+  CHECK(eventually([&] { return !board.first_failure(); }));
+}
+
+TEST_CASE("board: a check that throws is a failure with its reason", "[companion]") {
+  Stage stage;
+  stage.add("a")->throw_error();
+  const Board board(std::move(stage.checks), stage.clock);
+  REQUIRE(board.wait_until_known(stage.clock.now() + 1s));
+  CHECK(board.first_failure() == "Fetching health check response failed for: a");
+  CHECK(board.readings()[0].detail == "cannot open 'x'");
+}
+
+TEST_CASE("board: it ends without the thread of a stuck check", "[companion]") {
+  Stage stage;
+  const auto stuck = stage.add("stuck");
+  stuck->hold();
+  {
+    Board board(std::move(stage.checks), stage.clock);
+    CHECK(eventually([&] { return stuck->asked == 1; }));
+    CHECK_FALSE(board.stop(10ms));
+  }
+  const std::weak_ptr<Script> gone = stuck;
+  stuck->release();
+  // The thread lets go of the check once it can.
+  CHECK(eventually([&] { return gone.use_count() == 1; }));
+}
+
+TEST_CASE("board: without checks there is nothing to fail", "[companion]") {
+  StageClock clock;
+  const Board board({}, clock);
+  CHECK_FALSE(board.first_failure());
+  CHECK(board.wait_until_known(clock.now() + 1s));
+}

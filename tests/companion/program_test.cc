@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// xroad-companion as an operator meets it.
+#include <nlohmann/json.hpp>
+
+#include "companion/node_settings.h"
+#include "tests/companion/ports.h"
+#include "tests/support/daemon.h"
+#include "tests/support/program.h"
+#include "tests/support/silent.h"
+#include "tests/support/temp_tree.h"
+
+using namespace xs;
+using namespace std::chrono_literals;
+using Catch::Contains;
+using test::Daemon;
+using test::eventually;
+using test::Outcome;
+using test::TempTree;
+
+namespace {
+
+// A node where nothing of X-Road runs, with free ports of its own.
+class Node {
+ public:
+  Node() : health(pick()), admin(pick()), agent(pick()) {
+    tree.file("xroad/conf.d/node.ini", "[node]\ntype=slave\n");
+    configure("");
+  }
+  void configure(const std::string& more) {
+    tree.file("companion.ini",
+              "[proxy]\nhealth-check-interface = 127.0.0.1\nhealth-check-port = " +
+                  std::to_string(health) + "\n[admin]\nport = " + std::to_string(admin) +
+                  "\n[agent]\ninterface=127.0.0.1\nport=" + std::to_string(agent) + "\n" + more);
+  }
+  std::vector<std::string> line(std::vector<std::string> words) const {
+    std::vector<std::string> all = {XS_COMPANION, "--config", tree.path_of("companion.ini"),
+                                    "--xroad", tree.path_of("xroad")};
+    all.insert(all.end(), words.begin(), words.end());
+    return all;
+  }
+  Outcome run(std::vector<std::string> words) const { return test::run_program(line(words)); }
+  bool lives() const {
+    try {
+      return test::http_ask(admin, "GET /livez").body == "ok\n";
+    } catch (const std::runtime_error&) {
+      return false;
+    }
+  }
+
+  TempTree tree;
+  std::uint16_t health, admin, agent;
+
+ private:
+  static std::uint16_t pick() { return bound_port(test::free_port().get()); }
+};
+
+constexpr const char* kOff =
+    "[checks]\nglobal-conf = false\nauth-key = false\nserverconf-db = false\n";
+
+}  // namespace
+
+TEST_CASE("xroad-companion: it serves, is asked, goes away and comes back", "[companion]") {
+  Node node;
+  node.configure(kOff);
+  Daemon daemon(node.line({"serve"}), node.tree.path_of("log"));
+  REQUIRE(eventually([&] { return node.lives(); }));
+  CHECK(test::http_ask(node.health, "GET /").status() == "HTTP/1.1 200 OK");
+  CHECK(node.run({"maintenance", "status"}).out == "off\n");
+  CHECK(node.run({"maintenance", "on", "--reason", "new & better", "--for", "600"}).out ==
+        "Maintenance mode set: false => true\n");
+  CHECK(test::http_ask(node.health, "GET /").body ==
+        "Health check interface is in maintenance mode.");
+  CHECK(test::RawClient(node.agent).read_to_end() == "maint\n");
+  CHECK_THAT(node.run({"maintenance", "status"}).out, Contains("to go: new & better"));
+  CHECK_THAT(node.run({"status"}).out, Contains("no work: in maintenance mode"));
+  CHECK(node.run({"maintenance", "off"}).out == "Maintenance mode set: true => false\n");
+  CHECK_THAT(node.run({"status"}).out, Contains("can work: every check passes"));
+  daemon.signal(SIGHUP);
+  CHECK(eventually([&] { return daemon.log().find("restart") != std::string::npos; }));
+  CHECK(node.lives());
+  daemon.signal(SIGTERM);
+  CHECK(daemon.wait() == 0);
+}
+
+TEST_CASE("xroad-companion: a restart ends maintenance mode, unless told to keep it",
+          "[companion]") {
+  Node node;
+  for (const bool kept : {false, true}) {
+    node.configure(std::string(kOff) +
+                   "[maintenance]\nsurvive-restart = " + (kept ? "true" : "false") +
+                   "\nstate-file = " + node.tree.path_of("m.json") + "\n");
+    for (const bool second : {false, true}) {
+      Daemon daemon(node.line({"serve"}), node.tree.path_of("log"));
+      REQUIRE(eventually([&] { return node.lives(); }));
+      const std::string status = node.run({"maintenance", "status"}).out;
+      CHECK((status != "off\n") == (kept && second));
+      node.run({"maintenance", "on"});
+      daemon.signal(SIGTERM);
+      CHECK(daemon.wait() == 0);
+    }
+  }
+}
+
+TEST_CASE("xroad-companion: check asks once and has a monitor's exit codes", "[companion]") {
+  Node node;
+  Outcome outcome = node.run({"check", "--check"});
+  CHECK_THAT(outcome.out, Contains("XROAD CRITICAL - Global configuration is expired"));
+  CHECK_THAT(outcome.end, Contains("status 2"));
+  outcome = node.run({"check", "--json"});
+  CHECK(nlohmann::json::parse(outcome.out)["ready"] == false);
+  node.configure(kOff);
+  outcome = node.run({"check"});
+  CHECK_THAT(outcome.out, Contains("can work"));
+  CHECK_THAT(outcome.end, Contains("status 0"));
+  node.configure("[checks]\nno-such = true\n");
+  outcome = node.run({"check", "--check"});
+  CHECK_THAT(outcome.out, Contains("XROAD UNKNOWN - ") && Contains("companion.ini:10: "));
+  CHECK_THAT(outcome.end, Contains("status 3"));
+}
+
+TEST_CASE("xroad-companion: a check that fails leaves the daemon at work", "[companion]") {
+  Node node;
+  node.tree.file("xroad/signer/keyconf.xml", "<keyConf", 0600).dir("xroad/globalconf");
+  Daemon daemon(node.line({"serve"}), node.tree.path_of("log"));
+  REQUIRE(eventually([&] { return node.lives(); }));
+  CHECK(eventually([&] {
+    return test::http_ask(node.health, "GET /").body == "Global configuration is expired\n";
+  }));
+  CHECK_THAT(node.run({"status"}).out,
+             Contains("cannot work: Global configuration is expired") && Contains("db.properties"));
+  daemon.signal(SIGINT);
+  CHECK(daemon.wait() == 0);
+}
+
+TEST_CASE("xroad-companion: who cannot start says why in one line", "[companion]") {
+  Node node;
+  const test::SilentPort proxy;
+  node.admin = proxy.port();
+  node.configure("");
+  Outcome outcome = node.run({"serve"});
+  CHECK_THAT(outcome.end, Contains("set port in section [admin] of"));
+  CHECK_THAT(outcome.end, Contains("status 5"));
+  node.tree.file("companion.ini", "[proxy]\nhealth-check-port = yes\n");
+  outcome = node.run({"serve"});
+  CHECK_THAT(outcome.end, Contains("companion.ini:2: health-check-port = yes"));
+  CHECK_THAT(test::run_program({XS_COMPANION, "--config", "/nonexistent/x", "serve"}).end,
+             Contains("No such file"));
+  CHECK_THAT(test::run_program({XS_COMPANION, "dance"}).end, Contains("--help"));
+  CHECK_THAT(test::run_program({XS_COMPANION, "check", "--json", "--check"}).end,
+             Contains("excludes"));
+}
+
+TEST_CASE("xroad-companion: maintenance never speaks to somebody else's port", "[companion]") {
+  Node node;
+  CHECK_THAT(node.run({"maintenance", "on"}).end, Contains("Connection refused"));
+  // xroad-proxy's own admin port knows /maintenance, but not our status.
+  test::StageClock clock;
+  Fd listening = test::free_port();
+  node.admin = bound_port(listening.get());
+  node.configure("");
+  int changes = 0;
+  const HttpServer proxy(
+      std::move(listening),
+      [&](const HttpRequest& request) {
+        if (request.path != "/maintenance") return HttpAnswer{404};
+        ++changes;
+        return HttpAnswer{200, "Maintenance mode set: false => true\n"};
+      },
+      clock);
+  CHECK_THAT(node.run({"maintenance", "on"}).end, Contains("perhaps xroad-proxy"));
+  CHECK(changes == 0);
+}
