@@ -121,7 +121,9 @@ TEST_CASE("serverconf db: each state of a real database has its message", "[comp
   const SilentPort silent;
   const std::string refusing = "127.0.0.1:" + std::to_string(free_port());
   node.use(refusing + ",127.0.0.1:" + std::to_string(silent.port()) + "," + at(server));
-  CHECK(node.ask(3s).ok);
+  CHECK(node.ask(6s).ok);
+  node.use("127.0.0.1:" + std::to_string(silent.port()) + "," + refusing);
+  CHECK(node.ask(4s).message == kNotAvailable);
   node.use(refusing);
   node.failing(kNotAvailable, "Connection refused");
   node.use(at(server), "?targetServerType=secondary");
@@ -134,7 +136,7 @@ TEST_CASE("serverconf db: each state of a real database has its message", "[comp
   server.freeze();
   const Instant begin = node.clock.now();
   const auto error = thrown_by([&] { node.ask(400ms); });
-  CHECK(node.clock.now() - begin < 2s);
+  CHECK(node.clock.now() - begin < 10s);
   REQUIRE(error);
   CHECK(error->fault() == Fault::Timeout);
   CHECK_THAT(error->text(), Contains(at(server)) && !Contains("s3cret"));
@@ -168,7 +170,7 @@ TEST_CASE("db: a question that takes too long ends here and at the server",
   DbTarget target;
   target.hosts = {{server.sockets(), server.port()}};
   target.database = target.user = "postgres";
-  Db db(target, clock, clock.now() + 10s, 1s);
+  Db db(target, clock, clock.now() + 10s, 3s);
   CHECK(db.ask("select $1::text, null", {"a"}, clock.now() + 5s) ==
         std::vector<DbRow>{{"a", std::nullopt}});
   CHECK(db.server_version() >= 100'000);
@@ -180,7 +182,7 @@ TEST_CASE("db: a question that takes too long ends here and at the server",
   const auto late = thrown_by([&] { db.ask("select pg_sleep(60)", {}, clock.now() + 100ms); });
   REQUIRE(late);
   CHECK(late->fault() == Fault::Timeout);
-  CHECK(clock.now() - begin < 900ms);
+  CHECK(clock.now() - begin < 2500ms);
   CHECK(
       server.says("select count(*) from pg_stat_activity where state = 'active' and "
                   "query = 'select pg_sleep(60)'",

@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 60s;
+constexpr auto kPatience = 120s;  // initdb alone takes half a minute where others build
 
 // Where the newest installed version keeps its programs; empty: there is none.
 std::string programs() {
@@ -80,6 +80,17 @@ bool eventually(std::chrono::milliseconds time, Condition condition) {
   return true;
 }
 
+// A program to its successful end; what it printed.
+std::string finish(const std::vector<std::string>& argv) {
+  const TempDir dir;
+  const std::string output = dir / "output";
+  Child child(argv, output);
+  if (!child.ended_within(kPatience)) throw std::runtime_error(argv.back() + " does not end");
+  const std::string text = dir.read("output");
+  if (child.status() != 0) throw std::runtime_error("PostgreSQL: " + text);
+  return text;
+}
+
 void append(const std::string& path, const std::vector<std::string>& lines) {
   std::ofstream out(path, std::ios::app);
   for (const std::string& line : lines) out << line << "\n";
@@ -107,7 +118,7 @@ std::string Postgres::write(const std::string& name, const std::string& bytes) c
 }
 
 std::string Postgres::tool(const std::vector<std::string>& argv) const {
-  return run(as_server(argv));
+  return finish(as_server(argv));
 }
 
 Postgres::Postgres(const PostgresOptions& options) {

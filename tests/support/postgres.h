@@ -58,7 +58,7 @@ class Postgres {
   std::string value(const std::string& query, const std::string& database = "postgres") const;
   // Asks until it gets this answer; false when the time is over.
   bool says(const std::string& query, const std::string& answer,
-            std::chrono::milliseconds within = std::chrono::seconds(20)) const;
+            std::chrono::milliseconds within = std::chrono::seconds(60)) const;
 
   enum class Stop { Fast, Immediate };
   void stop(Stop how = Stop::Fast);
