@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/key_state.h"
 
+#include <malloc.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
 
@@ -119,6 +120,9 @@ class KeyState::Trust {
     if (known_ && marks == marks_) return *known_;
     known_.reset();
     GlobalTrust trust = parse_shared_params(read_file(shared, kGlobalPartLimit));
+    // The document was many times as large as what stays of it, and a small daemon is to stay
+    // small.
+    ::malloc_trim(0);
     if (const auto xml = read_file_if_exists(next_update, kGlobalPartLimit)) {
       trust.check_next_update = parse_next_update_params(*xml);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// SyncStatus: what the companion needs of the status file that xroad-sync writes after each run
-// (README, "Status"), and of another companion's /status.json. A file that is missing, broken or of
-// another version is a value (`trouble`); texts from it are escaped.
+// SyncStatus: what the companion needs of the status file that xroad-sync writes after each run,
+// and of another companion's /status.json. Read by the check of the sync's age. A file that is
+// missing, broken or of another version is a value (`trouble`); texts from it are escaped.
 #pragma once
 
 #include <cstdint>

@@ -141,9 +141,7 @@ Verdict ReplicationCheck::ask(Clock& clock, Instant deadline) {
     }
     return verdict;
   } catch (const Error& error) {
-    if (error.fault() == Fault::Timeout || error.fault() == Fault::ConnectTimeout) {
-      throw Error(Fault::Timeout, error.text());
-    }
+    if (clock.now() >= deadline) throw Error(Fault::Timeout, error.text());
     return {false, "Database replication is not working", error.text()};
   }
 }

@@ -41,9 +41,8 @@ Verdict ServerconfDbCheck::ask(Clock& clock, Instant deadline) {
     }
     return {true, "", identifier_of(rows[0]) + " at " + escape(db.host())};
   } catch (const Error& error) {
-    if (error.fault() == Fault::Timeout || error.fault() == Fault::ConnectTimeout) {
-      throw Error(Fault::Timeout, error.text());
-    }
+    // Only silence until the very end is one: a silent host among others that refuse is not.
+    if (clock.now() >= deadline) throw Error(Fault::Timeout, error.text());
     // A connection that breaks between two questions is a database that went away.
     if (error.fault() == Fault::Stream) message = kNotAvailable;
     return {false, message, error.text()};
