@@ -81,6 +81,7 @@ int run_rollback(const Config& config, Clock& clock) {
   request.on_wake = wake;
   request.keep = config.keep;
   const CommitResult result = rollback(disk, clock, request);
+  for (const std::string& note : result.notes) spdlog::warn("{}", note);
   for (const Problem& problem : result.problems) {
     spdlog::warn("{}: {}", quote(problem.path), problem.what);
   }

@@ -169,6 +169,8 @@ void Reporter::done(const Outcome& outcome, const HookReport& hooks,
   const bool told = config_.preset->roles && !config_.dry_run;
   const std::string token = told ? token_notice(outcome.result.changes) : std::string();
   if (!token.empty()) notice(JournalEvent::PinChanged, "pin-changed", token);
+  const std::vector<std::string>& notes = outcome.result.notes;
+  notices_.insert(notices_.end(), notes.begin(), notes.end());
   const std::optional<Error> error = verdict(outcome, hooks, failures);
   if (error) exit_ = xs::exit_code(error->fault());
   const bool changed = outcome.result.changed;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "sync/commit.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <set>
 
@@ -200,7 +198,7 @@ CommitResult commit(Staging& staging, const Clock& clock, CommitRequest request)
   result.window = finished.window;
   result.problems = std::move(finished.problems);
   // The tree is as it should be all the same.
-  for (const Problem& problem : kept.problems()) spdlog::warn("{}", problem.what);
+  for (const Problem& problem : kept.problems()) result.notes.push_back(problem.what);
   return result;
 }
 

@@ -312,6 +312,7 @@ class Receiver::Session {
     describe(plan);
     add_problems(without_backup);
     add_problems(done.problems);
+    result_.notes = done.notes;
     result_.kept = done.generation;
     result_.window = done.window;
     result_.generation = sealed.generation;

@@ -72,13 +72,14 @@ struct PullRequest {
 
 struct PullResult {
   bool changed = false;
-  Digest generation;              // that the destination has now
-  std::vector<Change> changes;    // sorted by path
-  std::vector<Problem> problems;  // at either side; their paths were left alone
-  std::vector<Problem> stayed;    // Plan::kept: directories that stay because of what is in them
-  std::uint64_t entries = 0;      // of the source
-  std::uint64_t total_size = 0;   // of its files
-  std::uint64_t kept = 0;         // the generation under which the old versions are kept; 0: none
+  Digest generation;               // that the destination has now
+  std::vector<Change> changes;     // sorted by path
+  std::vector<Problem> problems;   // at either side; their paths were left alone
+  std::vector<std::string> notes;  // CommitResult::notes
+  std::vector<Problem> stayed;     // Plan::kept: directories that stay because of what is in them
+  std::uint64_t entries = 0;       // of the source
+  std::uint64_t total_size = 0;    // of its files
+  std::uint64_t kept = 0;          // the generation under which the old versions are kept; 0: none
   std::uint64_t literal =
       0;                   // bytes of files that came over the wire, deltas counted as they travel
   Duration window{};       // from the first to the last change of the tree

@@ -316,5 +316,6 @@ TEST_CASE("pull: a previous version too large to keep is no problem of the new o
   const PullResult result = cluster.pull();
   CHECK(result.changed);
   CHECK(result.problems.empty());
+  CHECK(result.notes.size() == 1);
   CHECK(result.kept == 0);
 }

@@ -161,8 +161,9 @@ TEST_CASE("rollback: what is kept is bounded in bytes, and no way leads through 
   CHECK(list_generations(d.disk).size() == 1);
   const auto result = d.put("a", "4", small);
   CHECK(result.generation == 0);
-  REQUIRE(result.problems.size() == 1);
-  CHECK(result.problems[0].what.find("200 bytes") != std::string::npos);
+  CHECK(result.problems.empty());
+  REQUIRE(result.notes.size() == 1);
+  CHECK(result.notes[0].find("200 bytes") != std::string::npos);
   CHECK(list_generations(d.disk).empty());
   CHECK(d.put("a", "5", small).generation != 0);
 }
