@@ -52,8 +52,8 @@ struct Copies {
   Picture source, before, ours, rsync;
 };
 
-// Files whose names at the destination shared more than they do at the source.
-bool had_extra_links(const Copies& all, const std::string& path) {
+// Whether this name at the destination shared more than it does at the source.
+bool shared_more(const Copies& all, const std::string& path) {
   const auto before = all.before.find(path);
   const auto source = all.source.find(path);
   if (before == all.before.end() || source == all.source.end()) return false;
@@ -61,6 +61,17 @@ bool had_extra_links(const Copies& all, const std::string& path) {
     const auto at = all.source.find(other);
     if (other == path || seen.first.empty() || seen.first != before->second.first) continue;
     if (at != all.source.end() && at->second.first != source->second.first) return true;
+  }
+  return false;
+}
+
+// Files of which a name shared more than at the source: rsync gives new names the same company.
+bool had_extra_links(const Copies& all, const std::string& path) {
+  const auto source = all.source.find(path);
+  if (source == all.source.end()) return false;
+  if (source->second.first.empty()) return shared_more(all, path);
+  for (const auto& [name, seen] : all.source) {
+    if (seen.first == source->second.first && shared_more(all, name)) return true;
   }
   return false;
 }

@@ -157,11 +157,14 @@ TEST_CASE("server: a tree arrives without what must not leave, and the log says 
   const std::string fingerprint =
       test::run({"ssh-keygen", "-lf", primary.key + ".pub"}).substr(0, 60);
   const std::string shown = fingerprint.substr(fingerprint.find("SHA256:"), 50);
-  CHECK_THAT(primary.log.next(),
-             Contains("client=127.0.0.1 port=") && Contains("key=" + shown) &&
-                 Contains("root='" + primary.tree.path() + "'") && Contains("version='a test'") &&
-                 Contains("options=content,-plotg") && Contains("files=3 bytes=15") &&
-                 Contains("done='") && !Contains("sandbox-without"));
+  const std::string line = primary.log.next();
+  CHECK_THAT(line, Contains("client=127.0.0.1 port=") && Contains("key=" + shown) &&
+                       Contains("root='" + primary.tree.path() + "'") &&
+                       Contains("version='a test'") && Contains("options=content,-plotg") &&
+                       Contains("files=3 bytes=15") && Contains("done='"));
+#ifndef __SANITIZE_ADDRESS__  // their run time needs what the sandbox takes away
+  CHECK_THAT(line, !Contains("sandbox-without"));
+#endif
   CHECK_FALSE(primary.pull().changed);
   CHECK_THAT(primary.log.next(), Contains(" unchanged "));
 }
