@@ -309,7 +309,7 @@ TEST_CASE("pull: a previous version too large to keep is no problem of the new o
   Cluster cluster;
   cluster.fill();
   cluster.pull();
-  cluster.request.keep.bytes = 1;
+  cluster.request.keep = {3, 1};
   cluster.primary.file("a", "as it was before");
   cluster.pull();
   cluster.primary.file("a", "another");
