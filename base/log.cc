@@ -154,7 +154,8 @@ void JournalSocket::send(const std::vector<JournalField>& fields) const noexcept
   try {
     const std::string datagram = journal_datagram(fields);
     (void)::send(socket_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL);
-  } catch (const std::bad_alloc&) {  // lost, as when nobody reads
+  } catch (const std::bad_alloc&) {
+    return;  // lost, as when nobody reads
   }
 }
 

@@ -140,6 +140,7 @@ Layer environment_layer(const std::vector<std::pair<std::string, std::string>>& 
       if (name == setting.environment && !text.empty())
         layer.push_back(given(setting, text, "environment " + name));
   }
+  names.reserve(known.size());
   for (const auto& [name, setting] : known) names.push_back(name);
   for (const auto& [name, text] : environment) {
     if (!name.starts_with(kPrefix)) continue;

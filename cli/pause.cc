@@ -32,7 +32,7 @@ std::string name_of(uid_t uid) {
 
 std::string caller() {
   const char* const sudo = std::getenv("SUDO_USER");
-  const std::string us = name_of(::getuid());
+  std::string us = name_of(::getuid());
   if (sudo == nullptr || *sudo == '\0' || us == sudo) return us;
   return std::string(sudo) + " as " + us;
 }

@@ -113,10 +113,10 @@ std::int64_t parse_size(std::string_view text, char suffix) {
   const std::string range(1, suffix);
   const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
   double number = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + digits, number, std::chars_format::fixed);
-  if (digits == 0 || error != std::errc() || end != text.data() + digits)
-    refuse(Kind::Size, range, whole_text);
+  const std::string written(text.substr(0, digits));
+  const char* const last = written.data() + digits;
+  const auto [end, error] = std::from_chars(written.data(), last, number, std::chars_format::fixed);
+  if (digits == 0 || error != std::errc() || end != last) refuse(Kind::Size, range, whole_text);
   text.remove_prefix(digits);
   const auto factor = take_unit(text, suffix);
   double off = 0;
