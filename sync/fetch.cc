@@ -72,7 +72,7 @@ void Fetch::stage(const Plan& plan, const Entries& target,
 
 void Fetch::drop_all_but(const Plan& plan, const Entries& target) {
   std::set<std::string_view> wanted;
-  if (staged_.size() == 0) return;
+  if (staged_.empty()) return;
   for (const StagedContent& content : plan.contents) {
     wanted.insert(target.list.at(content.entry).path);
   }

@@ -205,8 +205,8 @@ class Receiver::Session {
 
   static std::vector<std::string> paths_of(const Plan& plan, const Backups& backups) {
     std::vector<std::string> paths;
+    paths.reserve(backups.list.size() + plan.actions.size());
     for (const Backup& backup : backups.list) paths.push_back(backup.to);
-    paths.reserve(plan.actions.size());
     for (const Action& action : plan.actions) paths.push_back(action.path);
     return paths;
   }
