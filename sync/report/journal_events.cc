@@ -85,7 +85,8 @@ void JournalEvents::tell(JournalEvent event, std::string_view text, std::string_
   send(event, std::string(text), std::move(more));
 }
 
-void JournalEvents::send(JournalEvent event, std::string message, std::vector<JournalField> more) {
+void JournalEvents::send(JournalEvent event, const std::string& message,
+                         std::vector<JournalField> more) {
   if (!socket_) return;
   const JournalEventInfo& info = info_of(event);
   std::vector<JournalField> fields = {{"MESSAGE", escape_again(message)},

@@ -56,7 +56,7 @@ class JournalEvents {
   void tell(JournalEvent event, std::string_view text, std::string_view path = {});
 
  private:
-  void send(JournalEvent event, std::string message, std::vector<JournalField> more);
+  void send(JournalEvent event, const std::string& message, std::vector<JournalField> more);
 
   std::optional<JournalSocket> socket_;
   std::string identifier_;

@@ -23,6 +23,7 @@ std::string stamp(std::time_t now) {
 // What was left alone and why, then what there is to know.
 std::vector<std::string> remarks(const RunReport& report) {
   std::vector<std::string> lines;
+  lines.reserve(report.problems.size() + report.stayed.size() + report.notices.size());
   for (const Problem& problem : report.problems) {
     lines.push_back("left alone: " + quote(problem.path) + ": " + problem.what);
   }

@@ -14,7 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
-constexpr std::size_t kLargest = 64 * 1024;
+constexpr std::size_t kLargest = std::size_t{64} << 10;
 
 std::string text_of(const std::string& text) { return is_utf8(text) ? text : escape(text); }
 

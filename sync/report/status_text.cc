@@ -54,8 +54,8 @@ State state_of(const StatusFile& file, WallSeconds now, const StatusLimits& limi
 
 std::string ago(WallSeconds age) {
   if (age < 120) return std::to_string(age) + " s ago";
-  if (age < 120 * 60) return std::to_string(age / 60) + " min ago";
-  if (age < 48 * 3600) return std::to_string(age / 3600) + " h ago";
+  if (age < 7'200) return std::to_string(age / 60) + " min ago";
+  if (age < 172'800) return std::to_string(age / 3600) + " h ago";
   return std::to_string(age / 86400) + " days ago";
 }
 

@@ -46,11 +46,13 @@ class Myers {
         int x = starts_down(furthest, middle, k, step) ? at(furthest, middle + k + 1)
                                                        : at(furthest, middle + k - 1) + 1;
         while (same(x, x - k)) ++x;
-        furthest[static_cast<std::size_t>(middle + k)] = x;
+        const int diagonal = middle + k;
+        furthest[static_cast<std::size_t>(diagonal)] = x;
         if (x >= size(a_) && x - k >= size(b_)) return walk_back(step, k);
       }
       const auto from = furthest.begin() + (middle - step);
-      trace_.emplace_back(from, from + 2 * step + 1);  // of diagonals -step to step
+      const std::ptrdiff_t diagonals = std::ptrdiff_t{2} * step + 1;  // -step to step
+      trace_.emplace_back(from, from + diagonals);
     }
     return std::nullopt;
   }
@@ -214,7 +216,7 @@ bool is_binary(std::string_view bytes) {
 std::string unified_diff(std::string_view name, const DiffSide& before, const DiffSide& after,
                          const DiffLimits& limits) {
   if (before.present == after.present && before.bytes == after.bytes) return "";
-  const std::string differ = "files differ: " + quote(name) + "\n";
+  std::string differ = "files differ: " + quote(name) + "\n";
   if (before.bytes.size() > limits.bytes || after.bytes.size() > limits.bytes) return differ;
   if (is_binary(before.bytes) || is_binary(after.bytes)) return "binary " + differ;
   const Lines old_lines = split(before.bytes);
