@@ -104,7 +104,7 @@ std::vector<Setting> guards() {
        [](Draft& d, const Value& v) { d.config.wake.hooks = v.text; },
        "One that fails ends the run with 44; the commit stands. Empty: none."},
       {"wake", "hooks-timeout", "", "SECONDS", Kind::Duration, "1..3600", "30", 0,
-       "how long each may take",
+       "how long they may take, all of them together",
        [](Draft& d, const Value& v) {
          d.config.wake.hooks_timeout = std::chrono::milliseconds(v.number);
        }},

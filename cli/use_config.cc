@@ -59,6 +59,7 @@ PullRequest pull_request(const Config& config) {
   request.filters = config.preset->fenced(config.filters);
   request.remove = config.remove;
   request.allow_empty = config.guard.allow_empty;
+  request.compress = config.compress;
   request.transfer = config.transfer;
   request.preview = config.dry_run;
   request.keep = config.keep;

@@ -112,6 +112,10 @@ class Receiver::Session {
   Hello make_hello() const {
     Hello hello;
     hello.features = kOurFeatures;
+    if (!request_.compress) {
+      constexpr Features kZstd{Feature::Zstd};
+      hello.features = Features::from_bits(kOurFeatures.bits() & ~kZstd.bits());
+    }
     hello.version = request_.version;
     hello.root = request_.root;
     hello.options = request_.options;

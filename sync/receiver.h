@@ -50,6 +50,7 @@ struct PullRequest {
   FilterList filters;
   bool remove = true;        // delete what the source does not have
   bool allow_empty = false;  // even if the source has nothing at all
+  bool compress = true;      // what travels
   TransferRules transfer;    // what of it is taken over, and how
   MakeDestination make_destination = MakeDestination::Never;  // where it is missing
   bool preview = false;  // plan only: nothing is fetched and nothing changed

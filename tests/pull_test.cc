@@ -319,3 +319,23 @@ TEST_CASE("pull: a previous version too large to keep is no problem of the new o
   CHECK(result.notes.size() == 1);
   CHECK(result.kept == 0);
 }
+
+TEST_CASE("pull: without compression a tree travels whole, and in more bytes", "[sync]") {
+  std::uint64_t received[2] = {};
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += "key-" + std::to_string(i) + " = value\n";
+  for (const bool compress : {true, false}) {
+    Cluster cluster;
+    cluster.primary.file("text", text);
+    cluster.request.compress = compress;
+    SteadyClock clock;
+    test::converse(
+        [&](Channel& channel) {
+          Receiver(cluster.request, clock).run(channel);
+          received[compress ? 1 : 0] = channel.received();
+        },
+        [&](Channel& channel) { serve(channel, cluster.sender, clock); });
+    CHECK(cluster.secondary.read("text") == text);
+  }
+  CHECK(received[1] * 2 < received[0]);
+}
