@@ -7,6 +7,7 @@ build_packages=(
   build-essential cmake ninja-build pkg-config python3
   libssh-dev librsync-dev libxxhash-dev libzstd-dev libssl-dev
   libboost-filesystem-dev libspdlog-dev libfmt-dev libcli11-dev libpugixml-dev nlohmann-json3-dev catch2
+  libmicrohttpd-dev libpq-dev
   openssh-server openssh-client openssl rsync
 )
 # To test.
@@ -14,6 +15,7 @@ check_packages=(
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-19 shellcheck universal-ctags binutils
   iproute2 iptables procps util-linux patch mandoc systemd logrotate openjdk-17-jdk-headless
   fuse3 libfuse3-dev xfsprogs btrfs-progs e2fsprogs
+  postgresql wrk haproxy curl
 )
 
 say() { printf '\n== %s\n' "$*"; }

@@ -258,7 +258,8 @@ class Sweep {
     const std::string& root = point_->side == Side::Client ? live_ : new_;
     if (call.subject.compare(0, root.size(), root) != 0) return true;
     // From the root the program walks to what it then names.
-    if (call.subject == root) return has(err, root) || has(err, "problem: ");
+    if (call.subject == root)
+      return has(err, root) || has(err, "the destination ") || has(err, "problem: ");
     return has(err, xs::escape(call.subject.substr(root.size() + 1)));
   }
 
