@@ -23,7 +23,7 @@
 #include "sync/areas.h"
 #include "sync/hash.h"
 #include "sync/report/events.h"
-#include "sync/xroad/child.h"
+#include "base/child.h"
 
 namespace xs::cli {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "sync/dir.h"
-#include "sync/xroad/child.h"
+#include "base/child.h"
 
 namespace xs {
 namespace {

@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "protocol/entries.h"
 #include "sync/dir.h"
-#include "sync/xroad/child.h"
+#include "base/child.h"
 
 namespace xs {
 namespace {

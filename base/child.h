@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Child: runs one local program to its end, within a limit of time and output. Called for hooks and
-// wake commands. No shell; stdin is /dev/null; stdout and stderr come back together; no descriptor
-// of ours is inherited; a process group of its own, which at the deadline gets SIGTERM, after
-// `grace` SIGKILL. Output of children that outlive the program is not waited for.
+// Child: runs one local program to its end, within a limit of time and output. Called for hooks,
+// wake commands and the tools of PostgreSQL. No shell; stdin is /dev/null; stdout and stderr come
+// back together; no descriptor of ours is inherited; a process group of its own, which at the
+// deadline gets SIGTERM, after `grace` SIGKILL. Output of children that outlive the program is not
+// waited for.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "sync/xroad/child.h"
+#include "base/child.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
