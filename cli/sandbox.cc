@@ -47,7 +47,9 @@ struct [[gnu::packed]] PathRule {
 };
 
 constexpr std::size_t kDescriptors = 256;  // a scan holds 64 directories
-constexpr uid_t kNobodysId = 0xFFFFFFF0;
+// The id that nobody can have: systemd's module answers it at once, others it looks up in eight
+// directories.
+constexpr uid_t kNobodysId = static_cast<uid_t>(-1);
 
 [[noreturn]] void refuse(std::string_view call, std::string_view what) {
   throw_errno(Fault::Start, call, what);
