@@ -70,6 +70,7 @@ class OneShot {
       : board_(make_checks(settings), clock), clock_(clock) {
     report_.version = XS_VERSION;
     report_.role = settings.role;
+    report_.left_out = left_out_checks(settings);
   }
   StatusReport ask() {
     board_.wait_until_known(clock_.now() + CheckTimes().deadline + std::chrono::seconds(1));

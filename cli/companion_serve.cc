@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -50,10 +52,32 @@ std::string place(const Endpoint& endpoint) {
   return escape(endpoint.host) + " port " + std::to_string(endpoint.port);
 }
 
+// X-Road's proxy may start after us, and would find its port taken: that is worse than we without.
+void warn_of_proxy(const NodeSettings& settings) {
+  const std::string proxy_ini = settings.places.xroad + "/conf.d/proxy.ini";
+  if (::access(proxy_ini.c_str(), F_OK) != 0) return;
+  if (settings.admin.port == 5566) {
+    spdlog::warn(
+        "the admin port is 5566 ({}), which xroad-proxy of this node needs for itself: set port in "
+        "section [admin] of {}, to 5590 for example",
+        settings.admin.where, settings.places.own);
+  }
+  if (settings.health.port != 0 &&
+      settings.health.port == settings.proxy_answers.proxy_health.port) {
+    spdlog::warn(
+        "the health port is {} ({}), on which xroad-proxy of this node listens: set "
+        "health-check-port in section [proxy] of {} to another one",
+        settings.health.port, settings.health.where, settings.places.own);
+  }
+}
+
 void introduce(const NodeSettings& settings, const std::vector<std::unique_ptr<Check>>& checks) {
   std::string words;
   for (const auto& check : checks) words += (words.empty() ? "" : ", ") + check->word();
   spdlog::info("this node is {}; checks: {}", settings.role, words.empty() ? "none" : words);
+  for (const LeftOut& one : left_out_checks(settings)) {
+    spdlog::info("check {} is switched on, and not asked: {}", one.word, one.why);
+  }
   spdlog::info("health port: {}, admin port: {}, agent port: {}", place(settings.health),
                place(settings.admin), place(settings.agent));
   if (settings.health.port == 0) {
@@ -66,10 +90,22 @@ void introduce(const NodeSettings& settings, const std::vector<std::unique_ptr<C
         "standalone",
         settings.role_where);
   }
+  warn_of_proxy(settings);
+}
+
+// The watchdog of systemd is fed by the board's own turns, not by this loop alone.
+void feed_watchdog(Service& service, bool& silent) {
+  if (service.came_round()) {
+    silent = false;
+    notify("WATCHDOG=1");
+    return;
+  }
+  if (!std::exchange(silent, true)) spdlog::error("the board of checks does not come round");
 }
 
 void work(Service& service, Signals& signals, Clock& clock) {
   constexpr Duration kTurn = std::chrono::seconds(1);
+  bool silent = false;
   for (Instant next = clock.now() + kTurn;;) {
     const int signal = signals.wait(clock, next);
     if (signal == SIGHUP) {
@@ -80,7 +116,7 @@ void work(Service& service, Signals& signals, Clock& clock) {
     }
     if (clock.now() < next) continue;
     service.sweep();
-    notify("WATCHDOG=1");
+    feed_watchdog(service, silent);
     next = clock.now() + kTurn;
   }
 }

@@ -23,18 +23,6 @@ std::string capital(std::string_view text) {
   return out;
 }
 
-// "e.g. this", then a sentence of its own: roff wants a new sentence on a new line.
-std::string sentences(std::string_view text) {
-  std::string out;
-  for (std::size_t from = 0; from < text.size();) {
-    std::size_t end = text.find(". ", from);
-    end = end == std::string_view::npos ? text.size() : end + 1;
-    out += roff(text.substr(from, end - from)) + "\n";
-    from = end + (end < text.size() ? 1 : 0);
-  }
-  return out;
-}
-
 std::string option_tag(const Setting& setting) {
   std::string out;
   for (const std::string_view name : setting.names()) out += (out.empty() ? "" : ", ") + bold(name);
@@ -199,15 +187,30 @@ std::string roff(std::string_view text) {
   return out;
 }
 
-std::string manual_page(std::string_view prose) {
+// "e.g. this", then a sentence of its own: roff wants a new sentence on a new line.
+std::string sentences(std::string_view text) {
+  std::string out;
+  for (std::size_t from = 0; from < text.size();) {
+    std::size_t end = text.find(". ", from);
+    end = end == std::string_view::npos ? text.size() : end + 1;
+    out += roff(text.substr(from, end - from)) + "\n";
+    from = end + (end < text.size() ? 1 : 0);
+  }
+  return out;
+}
+
+std::string manual_page(std::string_view prose,
+                        const std::map<std::string, std::string, std::less<>>& more) {
   std::string out;
   while (!prose.empty()) {
     const std::size_t end = std::min(prose.find('\n'), prose.size());
     const std::string_view line = prose.substr(0, end);
-    if (line.size() > 2 && line.front() == '@' && line.back() == '@')
-      out += part(line.substr(1, line.size() - 2));
-    else
+    if (line.size() > 2 && line.front() == '@' && line.back() == '@') {
+      const auto found = more.find(line.substr(1, line.size() - 2));
+      out += found != more.end() ? found->second : part(line.substr(1, line.size() - 2));
+    } else {
       out += std::string(line) + "\n";
+    }
     prose.remove_prefix(std::min(end + 1, prose.size()));
   }
   return wrapped(out);

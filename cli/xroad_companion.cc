@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/companion_verbs.h"
+#include "cli/companion_words.h"
 #include "cli/exit.h"
 
 namespace {
@@ -19,6 +20,7 @@ struct Line {
   bool debug = false, json = false, monitor = false;
   cli::MaintenanceOrder order;
   long long lasts = 0;
+  std::string shell;  // of completion
 };
 
 // A daemon speaks to the journal where it has one: that never blocks.
@@ -66,6 +68,7 @@ void add_verbs(CLI::App& app, Line& line) {
   status->add_flag("--json", line.json, "One JSON object.");
   app.add_subcommand("example", "Print companion.ini with every key.");
   add_maintenance(app, line);
+  cli::add_companion_words(app, line.shell);
 }
 
 int run_maintenance(const CLI::App& verb, Line& line, Clock& clock) {
@@ -88,6 +91,10 @@ int run_verb(const CLI::App& app, Line& line) {
   }
   if (app.got_subcommand("example")) {
     std::fputs(example_ini().c_str(), stdout);
+    return 0;
+  }
+  if (const auto text = cli::companion_words(app, line.shell)) {
+    std::fputs(text->c_str(), stdout);
     return 0;
   }
   if (app.got_subcommand("maintenance")) {

@@ -109,7 +109,7 @@ std::string invalid(const std::string& name) {
 }  // namespace
 
 StatusReport AdminPort::report() const {
-  return {facts_.version, facts_.role, maintenance_.state(), board_.readings()};
+  return {facts_.version, facts_.role, maintenance_.state(), board_.readings(), facts_.left_out};
 }
 
 HttpAnswer AdminPort::change_maintenance(const HttpRequest& request) const {

@@ -20,6 +20,7 @@ struct AdminFacts {
   std::string role;
   bool can_drain = false;    // there is a port that maintenance mode shows on
   bool remote_read = false;  // other hosts may read
+  std::vector<LeftOut> left_out = {};
 };
 
 class AdminPort {

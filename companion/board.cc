@@ -6,6 +6,7 @@
 
 #include <array>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -16,6 +17,9 @@
 
 namespace xs {
 namespace {
+
+// A check gives up this long before the board does, so that it can say what it waited for.
+constexpr Duration kMargin = std::chrono::milliseconds(100);
 
 Fd make_event() {
   Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -38,7 +42,8 @@ Verdict ask(Check& check, Clock& clock, Instant deadline) noexcept {
   try {
     return check.ask(clock, deadline);
   } catch (const Error& error) {
-    return {false, failed_text(check.name()), error.text()};
+    const bool late = error.fault() == Fault::Timeout || error.fault() == Fault::ConnectTimeout;
+    return {false, late ? timed_out_text(check.name()) : failed_text(check.name()), error.text()};
   } catch (const std::exception& error) {
     return {false, failed_text(check.name()), escape(error.what())};
   }
@@ -87,6 +92,12 @@ class Board::Core : public std::enable_shared_from_this<Board::Core> {
     return schedule_.all_known();
   }
 
+  bool came_round() {
+    const std::lock_guard hold(lock_);
+    signal_event(wake_);
+    return std::exchange(turns_seen_, turns_) != turns_;
+  }
+
   bool stop(Duration grace) {
     std::unique_lock hold(lock_);
     if (std::exchange(stopping_, true)) return ended_ == threads_.size();
@@ -109,6 +120,7 @@ class Board::Core : public std::enable_shared_from_this<Board::Core> {
   void supervise() {
     std::unique_lock hold(lock_);
     while (!stopping_) {
+      ++turns_;
       const Instant now = clock_.now();
       schedule_.expire(now);
       for (const std::size_t i : schedule_.start_due(now)) go_[i] = true;
@@ -135,7 +147,7 @@ class Board::Core : public std::enable_shared_from_this<Board::Core> {
       if (stopping_) break;
       go_[i] = false;
       hold.unlock();
-      Verdict verdict = ask(*checks_[i], clock_, clock_.now() + times_.deadline);
+      Verdict verdict = ask(*checks_[i], clock_, clock_.now() + times_.deadline - kMargin);
       hold.lock();
       schedule_.finish(i, std::move(verdict), clock_.now());
       signal_event(wake_);
@@ -182,6 +194,7 @@ class Board::Core : public std::enable_shared_from_this<Board::Core> {
   Fd known_;
   std::vector<std::thread> threads_;
   std::size_t ended_ = 0;
+  std::uint64_t turns_ = 0, turns_seen_ = 0;
   bool stopping_ = false;
 };
 
@@ -195,6 +208,7 @@ Board::~Board() { stop(std::chrono::seconds(1)); }
 std::optional<std::string> Board::first_failure() const { return core_->first_failure(); }
 std::vector<Reading> Board::readings() const { return core_->readings(); }
 bool Board::wait_until_known(Instant deadline) const { return core_->wait_until_known(deadline); }
+bool Board::came_round() { return core_->came_round(); }
 bool Board::stop(Duration grace) { return core_->stop(grace); }
 
 }  // namespace xs

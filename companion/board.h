@@ -29,6 +29,9 @@ class Board {
   std::vector<Reading> readings() const;
   // Waits until every check has a result, or the deadline; whether they have.
   bool wait_until_known(Instant deadline) const;
+  // Whether the board itself has come round since the last time that somebody asked this, and makes
+  // it come round once more; a check that is stuck does not keep it. For a watchdog.
+  bool came_round();
 
   // No check is asked again. Whether every thread ended within `grace` of real time; if not, the
   // process must end without running what exit() runs.

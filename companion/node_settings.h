@@ -75,8 +75,12 @@ struct SettingRow {
   const char* example;  // its default, or a value that shows the form
   const char* help;
   void (*apply)(NodeSettings& settings, const IniValue& value);
+  const char* fallback = nullptr;  // the default in words, where it is not the example
 };
 std::span<const SettingRow> setting_table();
+// What the key takes, as the message about a wrong value says it: "a number from 0 to 65535".
+// Empty: it takes anything.
+std::string accepted_by(const SettingRow& row);
 // companion.ini with every key, commented out.
 std::string example_ini();
 

@@ -20,7 +20,8 @@ HttpAnswer bad(const std::string& name, const std::string& why) {
   return text(400, "Invalid parameter '" + name + "': " + why + "\n");
 }
 
-// The words to leave out; the one that names no check goes to `unknown`.
+// The words to leave out; the one that names no check goes to `unknown`. One probe is for all nodes
+// of a cluster: a check that this one leaves out by its role is known.
 std::set<std::string> excluded(const HttpRequest& request, const StatusReport& report,
                                std::string& unknown) {
   std::set<std::string> words;
@@ -28,7 +29,9 @@ std::set<std::string> excluded(const HttpRequest& request, const StatusReport& r
     if (key != "exclude") continue;
     const bool known = value == "maintenance" ||
                        std::any_of(report.checks.begin(), report.checks.end(),
-                                   [&](const Reading& one) { return one.check.word == value; });
+                                   [&](const Reading& one) { return one.check.word == value; }) ||
+                       std::any_of(report.left_out.begin(), report.left_out.end(),
+                                   [&](const LeftOut& one) { return one.word == value; });
     if (!known) unknown = value;
     words.insert(value);
   }

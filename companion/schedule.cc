@@ -5,6 +5,14 @@
 #include <utility>
 
 namespace xs {
+namespace {
+
+// What a check said, in one line: its detail tells more than X-Road's message.
+std::string words_of(const Verdict& verdict) {
+  return verdict.detail.empty() ? verdict.message : verdict.detail;
+}
+
+}  // namespace
 
 std::string timed_out_text(const std::string& name) {
   return "Fetching health check response timed out for: " + name;
@@ -44,12 +52,19 @@ void Schedule::finish(std::size_t check, Verdict verdict, Instant now) {
   if (now >= *entry.asked + times_.deadline) expire(now);
   entry.took = now - *entry.asked;
   entry.asked.reset();
-  if (std::exchange(entry.overdue, false)) return;
+  if (std::exchange(entry.overdue, false)) {
+    if (verdict.ok) return;
+    // Which host or file it waited for: the reason of the very failure that is being shown.
+    entry.said = words_of(verdict);
+    entry.verdict->detail = silence(entry);
+    return;
+  }
   if (verdict.ok) {
     verdict.message.clear();
   } else if (verdict.message.empty()) {
     verdict.message = failed_text(entry.check.name);
   }
+  entry.said = words_of(verdict);
   set(entry, std::move(verdict), now);
 }
 
@@ -57,12 +72,15 @@ void Schedule::expire(Instant now) {
   for (Entry& entry : entries_) {
     if (!entry.asked || entry.overdue || now < *entry.asked + times_.deadline) continue;
     entry.overdue = true;
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(times_.deadline).count();
-    set(entry,
-        Verdict{false, timed_out_text(entry.check.name),
-                "no answer within " + std::to_string(seconds) + " s"},
-        now);
+    set(entry, Verdict{false, timed_out_text(entry.check.name), silence(entry)}, now);
   }
+}
+
+// The question that got no answer, and what the check had to say the last time that it spoke.
+std::string Schedule::silence(const Entry& entry) const {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(times_.deadline).count();
+  return "no answer within " + std::to_string(seconds) + " s" +
+         (entry.said.empty() ? "" : "; it said last: " + entry.said);
 }
 
 void Schedule::set(Entry& entry, Verdict verdict, Instant now) const {
@@ -99,7 +117,7 @@ Reading Schedule::reading(std::size_t check, Instant now) const {
       entry.verdict && entry.verdict->ok && now >= entry.found + times_.ok_for + times_.deadline;
   if (late || stale) {
     reading.message = timed_out_text(entry.check.name);
-    reading.detail = "no answer in time";
+    reading.detail = silence(entry);
     return reading;
   }
   reading.ok = entry.verdict->ok;

@@ -44,7 +44,7 @@ class Schedule {
 
   // The checks whose turn it is, now taken as asked.
   std::vector<std::size_t> start_due(Instant now);
-  // The answer to a question; after its deadline it is too late and changes nothing.
+  // The answer to a question; after its deadline it is too late, and only explains the failure.
   void finish(std::size_t check, Verdict verdict, Instant now);
   // Turns questions past their deadline into failures.
   void expire(Instant now);
@@ -65,10 +65,12 @@ class Schedule {
     bool overdue = false;          // asked, and counted as a failure already
     Instant due;                   // to be asked
     std::optional<Verdict> verdict;
+    std::string said;  // in its last own answer, late ones too
     Instant found;
     Duration took{};
   };
   void set(Entry& entry, Verdict verdict, Instant now) const;
+  std::string silence(const Entry& entry) const;
 
   std::vector<Entry> entries_;
   CheckTimes times_;

@@ -2,6 +2,7 @@
 #include "companion/service.h"
 
 #include "companion/health_port.h"
+#include "companion/make_checks.h"
 
 namespace xs {
 namespace {
@@ -55,7 +56,8 @@ Service::Service(ServicePorts ports, const NodeSettings& settings,
     : maintenance_(std::move(wall),
                    settings.maintenance_survives ? settings.maintenance_file : std::string()),
       board_(std::move(checks), clock) {
-  AdminFacts facts{version, settings.role, false, settings.admin_remote_read};
+  AdminFacts facts{version, settings.role, false, settings.admin_remote_read,
+                   left_out_checks(settings)};
   facts.can_drain = ports.health || ports.agent;
   if (ports.health) {
     health_.emplace(

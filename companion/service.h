@@ -42,6 +42,8 @@ class Service {
 
   // Once a second: cuts connections past their time.
   void sweep();
+  // Board::came_round()
+  bool came_round() { return board_.came_round(); }
   // Closes the ports, ends the checks; see Board::stop().
   bool stop(Duration grace);
 

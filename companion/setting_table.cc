@@ -17,9 +17,11 @@ namespace {
 using S = NodeSettings;
 using V = IniValue;
 
+constexpr std::string_view kGive = ": give ";
+
 [[noreturn]] void refuse(const V& value, const std::string& wanted) {
   throw Error(Fault::Usage, value.where() + ": " + escape(value.key) + " = " +
-                                excerpt(value.value, 80) + ": give " + wanted);
+                                excerpt(value.value, 80) + std::string(kGive) + wanted);
 }
 
 unsigned long long number(const V& value, unsigned long long least, unsigned long long most) {
@@ -113,15 +115,17 @@ constexpr auto kRows = std::to_array<SettingRow>({
      "The address that the load balancer asks (X-Road's own key).",
      [](S& s, const V& v) { s.health.host = host(v); }},
     {"proxy", "health-check-port", "5588",
-     "The port that the load balancer asks; 0: off (X-Road's own key). Where X-Road's "
-     "files\n; set it, X-Road's proxy listens on it: take another one here.",
-     [](S& s, const V& v) { move(s.health, port(v), v); }},
+     "The port that the load balancer asks; 0: off (X-Road's own key). Where X-Road's files set "
+     "it, "
+     "X-Road's proxy listens on it: take another one here.",
+     [](S& s, const V& v) { move(s.health, port(v), v); }, "0"},
     {"proxy", "hsm-health-check-enabled", "false",
      "Check the hardware security modules first (X-Road's own key).",
      [](S& s, const V& v) { s.hsm_enabled = flag(v); }},
     {"proxy", "memory-usage-threshold", "90",
      "Percent of the proxy's largest heap; without it the check is off (X-Road's own key).",
-     [](S& s, const V& v) { s.memory.threshold = static_cast<unsigned>(number(v, 1, 100)); }},
+     [](S& s, const V& v) { s.memory.threshold = static_cast<unsigned>(number(v, 1, 100)); },
+     "off"},
     {"common", "configuration-path", "/etc/xroad/globalconf",
      "The global configuration (X-Road's own key).", set_global_conf},
     {"signer", "key-configuration-file", "/etc/xroad/signer/keyconf.xml",
@@ -134,22 +138,21 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.hsm.devices = path(v); }},
     {"signer", "grpc-port", "5560", "The signer's port (X-Road's own key).", set_signer_port},
     {"node", "type", "slave", "master, slave or standalone (X-Road's own key, in node.ini).",
-     set_role},
+     set_role, "standalone"},
 
     {"admin", "interface", "127.0.0.1", "The address of the admin port.",
      [](S& s, const V& v) { s.admin.host = host(v); }},
     {"admin", "port", "5566",
-     "The admin port: maintenance mode, status and metrics; 0: off. X-Road's proxy has its own "
-     "on "
-     "5566:\n; take another one where it runs.",
+     "The admin port: maintenance mode, status and metrics; 0: off. X-Road's proxy has its own on "
+     "5566: take another one where it runs, 5590 for example.",
      [](S& s, const V& v) { move(s.admin, port(v), v); }},
     {"admin", "remote-read", "false",
      "Let other hosts read status and metrics. Maintenance mode stays with this host.",
      [](S& s, const V& v) { s.admin_remote_read = flag(v); }},
     {"agent", "interface", "0.0.0.0", "The address of haproxy's agent-check.",
      [](S& s, const V& v) { s.agent.host = host(v); }},
-    {"agent", "port", "5589", "The port of haproxy's agent-check; 0: off, the default.",
-     [](S& s, const V& v) { move(s.agent, port(v), v); }},
+    {"agent", "port", "5589", "The port of haproxy's agent-check; 0: off.",
+     [](S& s, const V& v) { move(s.agent, port(v), v); }, "0"},
     {"maintenance", "survive-restart", "false",
      "Keep the maintenance mode over a restart of the companion; X-Road forgets it.",
      [](S& s, const V& v) { s.maintenance_survives = flag(v); }},
@@ -164,9 +167,11 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.on.serverconf_db = flag(v); }},
     {"checks", "proxy-answers", "false", "Ask X-Road's own health port as well.",
      [](S& s, const V& v) { s.on.proxy_answers = flag(v); }},
-    {"checks", "sync-age", "false", "Fail when xroad-sync has not succeeded lately.",
+    {"checks", "sync-age", "false",
+     "Fail when xroad-sync has not succeeded lately. Asked on a secondary only.",
      [](S& s, const V& v) { s.on.sync_age = flag(v); }},
-    {"checks", "replication", "false", "Fail when the database lags behind the primary's.",
+    {"checks", "replication", "false",
+     "Fail when the database lags behind the primary's. Asked on a secondary only.",
      [](S& s, const V& v) { s.on.replication = flag(v); }},
     {"checks", "sign-keys", "false", "Fail when a member has no usable signing key.",
      [](S& s, const V& v) { s.on.sign_keys = flag(v); }},
@@ -177,9 +182,9 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.memory.proxy_admin.port = port(v); }},
     {"proxy-answers", "host", "127.0.0.1", "Where the proxy's own health port is.",
      [](S& s, const V& v) { s.proxy_answers.proxy_health.host = host(v); }},
-    {"proxy-answers", "port", "5588",
-     "The proxy's own health port; the default is what X-Road's files say.",
-     [](S& s, const V& v) { s.proxy_answers.proxy_health.port = port(v); }},
+    {"proxy-answers", "port", "5588", "The proxy's own health port.",
+     [](S& s, const V& v) { s.proxy_answers.proxy_health.port = port(v); },
+     "health-check-port of X-Road's files"},
     {"sync-age", "status-file", "/var/lib/xroad-sync/status.json", "What xroad-sync writes.",
      [](S& s, const V& v) { s.sync_age.status_file = path(v); }},
     {"sync-age", "max-age", "600", "Seconds since the last success.",
@@ -188,7 +193,7 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.sync_age.max_pause = seconds(v); }},
     {"sync-age", "peers", "ss1.example:5566 ss2.example:5566",
      "Companions to compare generations with; they need remote-read.",
-     [](S& s, const V& v) { s.sync_age.peers = peers(v); }},
+     [](S& s, const V& v) { s.sync_age.peers = peers(v); }, "none"},
     {"sync-age", "max-difference", "300", "Seconds for which generations may differ.",
      [](S& s, const V& v) { s.sync_age.max_difference = seconds(v); }},
     {"replication", "max-lag-bytes", "16MB", "How far replay may be behind.",
@@ -203,18 +208,49 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.replication.standby_expected = flag(v); }},
 });
 
+// Lines of at most 100 columns, each a comment.
+std::string comment(std::string_view text) {
+  constexpr std::size_t kWidth = 98;
+  std::string out;
+  while (!text.empty()) {
+    std::size_t end = text.size() <= kWidth ? text.size() : text.rfind(' ', kWidth);
+    if (end == std::string_view::npos) end = text.size();
+    out += "; " + std::string(text.substr(0, end)) + "\n";
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::span<const SettingRow> setting_table() { return kRows; }
 
+std::string accepted_by(const SettingRow& row) {
+  NodeSettings scratch;
+  try {
+    row.apply(scratch, {row.section, row.key, "no value of any kind /", "", 0});
+  } catch (const Error& error) {
+    const std::string& text = error.text();
+    const std::size_t at = text.rfind(kGive);
+    return at == std::string::npos ? "" : text.substr(at + kGive.size());
+  }
+  return "";
+}
+
 std::string example_ini() {
   std::string text =
-      "; /etc/xroad-sync/companion.ini: the companion of this node.\n"
-      "; Read at start: systemctl restart xroad-companion. Never copied between nodes.\n";
+      "; /etc/xroad-sync/companion.ini: the companion of this node; companion.ini(5) describes "
+      "it.\n"
+      "; Read at start: systemctl restart xroad-companion. Never copied between nodes.\n"
+      "; Every line that begins with ';' and a key shows its default, or the form of a value.\n";
   std::string section;
   for (const SettingRow& row : setting_table()) {
     if (section != row.section) text += "\n[" + (section = row.section) + "]\n";
-    text += std::string("; ") + row.help + "\n;" + row.key + " = " + row.example + "\n";
+    text += comment(row.help);
+    const std::string takes = accepted_by(row);
+    text += comment((takes.empty() ? "" : "Value: " + takes + ". ") +
+                    "Default: " + (row.fallback == nullptr ? row.example : row.fallback) + ".");
+    text += std::string(";") + row.key + " = " + row.example + "\n";
   }
   return text;
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "companion/mend.h"
 
 namespace xs {
 namespace {
@@ -25,6 +26,8 @@ json to_json(const Reading& reading) {
               {"message", reading.message}, {"detail", reading.detail}};
   object["age_seconds"] = in_seconds(reading.age);
   object["took_seconds"] = in_seconds(reading.took);
+  const std::string mend = reading.ok ? "" : mend_for(reading.check.word, reading.message);
+  if (!mend.empty()) object["mend"] = mend;
   if (!reading.measured.empty()) {
     json& measured = object["measured"] = json::object();
     for (const Measured& one : reading.measured) measured[one.name] = one.value;
@@ -59,14 +62,39 @@ Reading to_reading(const json& object) {
   return reading;
 }
 
+// What the load balancer is told, and how much there is beside it.
 std::string headline(const StatusReport& report, std::int64_t now) {
   const Reading* failure = report.first_failure();
   if (report.maintenance.on) {
     return "no work: " + maintenance_text(report.maintenance, now) +
-           (failure == nullptr ? "" : "; also: " + escape(failure->message));
+           (failure == nullptr ? "" : "; also: " + escape(failure->message)) +
+           "\n  mend: xroad-companion maintenance off";
   }
-  if (failure != nullptr) return "cannot work: " + escape(failure->message);
-  return "can work: every check passes";
+  if (failure == nullptr) return "can work: every check passes";
+  const auto failures = std::count_if(report.checks.begin(), report.checks.end(),
+                                      [](const Reading& reading) { return !reading.ok; });
+  return "cannot work: " + escape(failure->message) +
+         (failures > 1 ? " (and " + std::to_string(failures - 1) + " more)" : "");
+}
+
+std::string check_text(const Reading& reading, std::size_t width) {
+  const std::string name = escape(reading.check.name);
+  std::string text = reading.ok ? "  ok    " : reading.known ? "  FAIL  " : "  ?     ";
+  text += name + std::string(width - name.size(), ' ');
+  if (reading.known) {
+    text += "  " +
+            span_text(std::chrono::duration_cast<std::chrono::seconds>(reading.age).count()) +
+            " ago";
+  }
+  if (!reading.ok) text += "  " + escape(reading.message);
+  text += "\n";
+  const std::string indent(8, ' ');
+  if (!reading.detail.empty()) {
+    text += indent + (reading.ok ? "" : "why:  ") + escape_again(reading.detail) + "\n";
+  }
+  if (reading.ok || !reading.known) return text;
+  const std::string mend = mend_for(reading.check.word, reading.message);
+  return mend.empty() ? text : text + indent + "mend: " + mend + "\n";
 }
 
 }  // namespace
@@ -108,6 +136,9 @@ std::string report_json(const StatusReport& report) {
       if (fact.name == "generation") object["generation"] = fact.text;  // what peers look for
     }
   }
+  for (const LeftOut& one : report.left_out) {
+    object["left_out"].push_back({{"check", one.word}, {"why", one.why}});
+  }
   return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -119,6 +150,12 @@ StatusReport parse_report(std::string_view text) {
     object.at("role").get_to(report.role);
     report.maintenance = parse_maintenance(object.at("maintenance").dump());
     for (const json& check : object.at("checks")) report.checks.push_back(to_reading(check));
+    if (object.contains("left_out")) {
+      for (const json& one : object["left_out"]) {
+        report.left_out.push_back(
+            {one.at("check").get<std::string>(), one.at("why").get<std::string>()});
+      }
+    }
     return report;
   } catch (const json::exception& error) {
     throw Error(Fault::Protocol,
@@ -132,18 +169,9 @@ std::string report_text(const StatusReport& report, std::int64_t now) {
   for (const Reading& reading : report.checks) {
     width = std::max(width, escape(reading.check.name).size());
   }
-  for (const Reading& reading : report.checks) {
-    const std::string name = escape(reading.check.name);
-    text += reading.ok ? "  ok    " : reading.known ? "  FAIL  " : "  ?     ";
-    text += name + std::string(width - name.size(), ' ');
-    if (reading.known) {
-      text += "  " +
-              span_text(std::chrono::duration_cast<std::chrono::seconds>(reading.age).count()) +
-              " ago";
-    }
-    if (!reading.ok) text += "  " + escape(reading.message);
-    text += "\n";
-    if (!reading.detail.empty()) text += "        " + escape_again(reading.detail) + "\n";
+  for (const Reading& reading : report.checks) text += check_text(reading, width);
+  for (const LeftOut& one : report.left_out) {
+    text += "  -     " + escape(one.word) + ": " + escape(one.why) + "\n";
   }
   text += "\n  role " + escape(report.role) + ", companion " + escape(report.version) + "\n";
   return text;

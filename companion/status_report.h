@@ -15,11 +15,19 @@
 
 namespace xs {
 
+// A check that is switched on and not asked on this node.
+struct LeftOut {
+  std::string word;
+  std::string why;  // "not on a primary"
+  bool operator==(const LeftOut&) const = default;
+};
+
 struct StatusReport {
   std::string version;
   std::string role;  // "primary", "secondary", "standalone"
   MaintenanceState maintenance;
   std::vector<Reading> checks;
+  std::vector<LeftOut> left_out = {};
 
   // In X-Road's order; nothing: all pass.
   const Reading* first_failure() const;
@@ -31,7 +39,8 @@ struct StatusReport {
 std::string report_json(const StatusReport& report);
 StatusReport parse_report(std::string_view json);
 
-// A headline, then a table with a line for each check. `now` is the time of day.
+// A headline, then a table: for each check a line, and below it what it found; for one that fails,
+// why and what mends it. `now` is the time of day.
 std::string report_text(const StatusReport& report, std::int64_t now);
 // "off", or since when, until when and why.
 std::string maintenance_text(const MaintenanceState& state, std::int64_t now);

@@ -18,21 +18,26 @@ fail() {
   exit 1
 }
 
-# The unit as installed, but for its program, which is not installed yet.
+# The units as installed, but for their programs, which are not installed yet.
 grep -q '^ExecStart=/.*/xroad-sync$' "$build_dir/xroad-sync.service" || fail "the unit starts something else"
-sed 's,^ExecStart=.*,ExecStart=/bin/true,' "$build_dir/xroad-sync.service" >"$work/xroad-sync.service"
+grep -q '^ExecStart=/.*/xroad-companion serve$' "$build_dir/xroad-companion.service" || fail "no companion is started"
+for unit in xroad-sync xroad-companion; do
+  sed 's,^ExecStart=.*,ExecStart=/bin/true,' "$build_dir/$unit.service" >"$work/$unit.service"
+done
 cp "$source_dir/xroad-sync.timer" "$work"
 
 # Warnings are failures: an unknown key is only a warning, and does nothing.
 clean() { ! systemd-analyze verify --man=no "$@" 2>&1 | grep .; }
-clean "$work/xroad-sync.service" "$work/xroad-sync.timer" || fail "systemd-analyze verify has something to say"
+clean "$work/xroad-sync.service" "$work/xroad-sync.timer" "$work/xroad-companion.service" || fail "systemd-analyze verify has something to say"
 mkdir "$work/worse"
 sed 's/^NoNewPrivileges=/NoNewPrivilege=/' "$work/xroad-sync.service" >"$work/worse/xroad-sync.service"
 ! clean "$work/worse/xroad-sync.service" >/dev/null || fail "an unknown key went unnoticed"
 
 secure() { systemd-analyze security --offline=yes --threshold=$threshold "$1" >"$work/security" 2>&1; }
-secure "$work/xroad-sync.service" || fail "less secure than $threshold: $(tail -n 1 "$work/security")"
-tail -n 1 "$work/security"
+for unit in xroad-sync xroad-companion; do
+  secure "$work/$unit.service" || fail "less secure than $threshold: $(tail -n 1 "$work/security")"
+  tail -n 1 "$work/security"
+done
 grep -v '^CapabilityBoundingSet=' "$work/xroad-sync.service" >"$work/worse/xroad-sync.service"
 ! secure "$work/worse/xroad-sync.service" || fail "a unit with all capabilities passed"
 
@@ -45,6 +50,18 @@ before=$(sed -n 's/^Before=//p' "$work/xroad-sync.service")
 for unit in xroad-proxy xroad-signer xroad-confclient xroad-proxy-ui-api; do
   [[ " $before " == *" $unit.service "* ]] || fail "not before $unit"
 done
+
+# The companion: it says itself when it is ready and that it lives; a taken port or a wrong setting must not end it for
+# good; it has one user with xroad-sync, whose state directory it shares; it starts behind those whose ports it leaves
+# alone; nothing is read anew at SIGHUP.
+for line in Type=notify Restart=on-failure StartLimitIntervalSec=0 User=xroad StateDirectory=xroad-sync \
+  StateDirectoryMode=0755; do
+  grep -qx "$line" "$work/xroad-companion.service" || fail "xroad-companion.service: no $line"
+done
+grep -qE '^WatchdogSec=[0-9]+$' "$work/xroad-companion.service" || fail "nobody watches the companion"
+grep -qE '^MemoryMax=[0-9]+M$' "$work/xroad-companion.service" || fail "nothing limits the companion's memory"
+grep -q '^After=.*xroad-proxy.service' "$work/xroad-companion.service" || fail "the companion races xroad-proxy"
+! grep -E '^(ExecReload|Requires|BindsTo|ReadWritePaths)=' "$work/xroad-companion.service" || fail "not a companion's"
 
 # The account, on a system with X-Road's own group.
 root=$work/root

@@ -72,6 +72,58 @@ TEST_CASE("board: a check that throws is a failure with its reason", "[companion
   CHECK(board.readings()[0].detail == "cannot open 'x'");
 }
 
+TEST_CASE("board: a check that ran into its deadline itself has timed out, with its reason",
+          "[companion]") {
+  // Waits for what never comes, and says for what.
+  struct Waiting final : Check {
+    std::string name() const override { return "a"; }
+    std::string word() const override { return "a"; }
+    Verdict ask(Clock& clock, Instant deadline) override {
+      asked = true;
+      clock.poll({}, deadline);
+      throw Error(Fault::ConnectTimeout, "no connection to ss1");
+    }
+    std::atomic<bool>& asked;
+    explicit Waiting(std::atomic<bool>& flag) : asked(flag) {}
+  };
+  Stage stage;
+  std::atomic<bool> asked = false;
+  stage.checks.push_back(std::make_unique<Waiting>(asked));
+  const Board board(std::move(stage.checks), stage.clock);
+  REQUIRE(eventually([&] { return asked.load(); }));
+  stage.clock.advance(4900ms);  // and the board's own deadline is still to come
+  CHECK(eventually([&] { return board.readings()[0].detail == "no connection to ss1"; }));
+  CHECK(board.first_failure() == timed_out_text("a"));
+}
+
+TEST_CASE("board: it tells whether it comes round, whatever its checks do", "[companion]") {
+  Stage stage;
+  const auto stuck = stage.add("stuck");
+  stuck->hold();
+  {
+    Board board(std::move(stage.checks), stage.clock);
+    CHECK(eventually([&] { return stuck->asked == 1; }));
+    for (int i = 0; i < 3; ++i) CHECK(eventually([&] { return board.came_round(); }));
+    stuck->release();
+  }
+  // A clock that never comes back from a wait, as a board that hangs.
+  struct Hung final : Clock {
+    Instant now() const override { return Instant(1h); }
+    int poll(std::span<pollfd>, Instant) override {
+      pollfd wait{let_go.get(), POLLIN, 0};
+      return ::poll(&wait, 1, -1);
+    }
+    Fd let_go{::eventfd(0, EFD_CLOEXEC)};
+  };
+  Hung hung;
+  Board board({}, hung);
+  CHECK(eventually([&] { return board.came_round(); }));
+  CHECK_FALSE(board.came_round());
+  CHECK_FALSE(board.came_round());
+  CHECK(::eventfd_write(hung.let_go.get(), 1) == 0);
+  CHECK(eventually([&] { return board.came_round(); }));
+}
+
 TEST_CASE("board: it ends without the thread of a stuck check", "[companion]") {
   Stage stage;
   const auto stuck = stage.add("stuck");

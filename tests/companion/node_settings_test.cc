@@ -78,6 +78,7 @@ TEST_CASE("node_settings: the proxy's own port is what X-Road's files say", "[co
   tree.file("companion.ini",
             "[proxy]\nhealth-check-port = 5598\n[checks]\nproxy-answers = true\nsync-age=true\n"
             "replication=true\nsign-keys=true\n");
+  tree.file("xroad/conf.d/node.ini", "[node]\ntype=slave\n");
   const NodeSettings settings = load(tree);
   CHECK(settings.health.port == 5598);
   CHECK(settings.proxy_answers.proxy_health.host == "127.0.0.1");
@@ -97,6 +98,28 @@ TEST_CASE("node_settings: the role is node.ini's, a mistyped one is no role", "[
     tree.file("xroad/conf.d/node.ini", std::string("[node]\ntype=") + type + "\n");
     CHECK(load(tree).role == role);
   }
+}
+
+TEST_CASE("node_settings: what only a secondary can be asked is left out elsewhere, and said",
+          "[companion]") {
+  TempTree tree;
+  tree.file("companion.ini", "[checks]\nsync-age = true\nreplication = true\n");
+  const auto look = [&](const std::string& type) {
+    tree.file("xroad/conf.d/node.ini", "[node]\ntype=" + type + "\n");
+    const NodeSettings settings = load(tree);
+    std::string text = words(settings);
+    for (const LeftOut& one : left_out_checks(settings)) text += one.word + ": " + one.why + "; ";
+    return text;
+  };
+  const std::string xroads = "global-conf auth-key serverconf-db ";
+  CHECK(look("slave") == xroads + "sync-age replication ");
+  CHECK(look("master") == xroads + "sync-age: not on a primary; replication: not on a primary; ");
+  CHECK(look("standalone") ==
+        xroads + "sync-age: not on a single node; replication: not on a single node; ");
+  // Nobody knows what this node is: what somebody switched on is asked.
+  CHECK(look("slvae") == xroads + "sync-age replication ");
+  tree.file("companion.ini", "[checks]\nreplication = true\n");
+  CHECK(look("master") == xroads + "replication: not on a primary; ");
 }
 
 TEST_CASE("node_settings: every wrong value is named with its file and line", "[companion]") {
@@ -162,6 +185,59 @@ TEST_CASE("node_settings: the example has every key, and every example is accept
   CHECK(settings.health.port == 5588);
   CHECK(settings.sync_age.peers.size() == 2);
   CHECK(Ini::load(tree.path_of("companion.ini")).values().size() == setting_table().size());
+}
+
+TEST_CASE("node_settings: every key tells what it takes and its default", "[companion]") {
+  for (const SettingRow& row : setting_table()) {
+    INFO(row.section << " " << row.key);
+    const std::string takes = accepted_by(row);
+    // The type of a node is X-Road's own, and X-Road takes any word.
+    CHECK(takes.empty() == (std::string(row.key) == "type"));
+    const std::string fallback = row.fallback == nullptr ? row.example : row.fallback;
+    CHECK_FALSE(fallback.empty());
+    CHECK(example_ini().find("Default: " + fallback + ".\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("node_settings: the defaults that the table tells are those that hold", "[companion]") {
+  TempTree tree;
+  const NodeSettings plain = load(tree);
+  std::string lines;
+  std::string section;
+  for (const SettingRow& row : setting_table()) {
+    const std::string value = row.fallback == nullptr ? row.example : row.fallback;
+    // These stand for nothing being set, and a path has /etc/xroad in front.
+    const bool words = value == "off" || value == "none" || value.find(' ') != std::string::npos;
+    if (words || value.starts_with("/etc/xroad")) continue;
+    if (section != row.section) lines += "[" + (section = row.section) + "]\n";
+    lines += std::string(row.key) + " = " + value + "\n";
+  }
+  tree.file("companion.ini", lines);
+  const NodeSettings told = load(tree);
+  CHECK(told.health.host == plain.health.host);
+  CHECK(told.health.port == plain.health.port);
+  CHECK(told.admin.host == plain.admin.host);
+  CHECK(told.admin.port == plain.admin.port);
+  CHECK(told.admin_remote_read == plain.admin_remote_read);
+  CHECK(told.agent.host == plain.agent.host);
+  CHECK(told.agent.port == plain.agent.port);
+  CHECK(told.maintenance_survives == plain.maintenance_survives);
+  CHECK(told.maintenance_file == plain.maintenance_file);
+  CHECK(told.role == plain.role);
+  CHECK(told.hsm_enabled == plain.hsm_enabled);
+  CHECK(words(told) == words(plain));
+  CHECK(told.auth_key.signer_port == plain.auth_key.signer_port);
+  CHECK(told.auth_key.keys.ocsp_cache == plain.auth_key.keys.ocsp_cache);
+  CHECK(told.memory.proxy_admin.port == plain.memory.proxy_admin.port);
+  CHECK(told.sync_age.status_file == plain.sync_age.status_file);
+  CHECK(told.sync_age.max_age == plain.sync_age.max_age);
+  CHECK(told.sync_age.max_pause == plain.sync_age.max_pause);
+  CHECK(told.sync_age.max_difference == plain.sync_age.max_difference);
+  CHECK(told.replication.max_lag_bytes == plain.replication.max_lag_bytes);
+  CHECK(told.replication.max_lag == plain.replication.max_lag);
+  CHECK(told.replication.max_silence == plain.replication.max_silence);
+  CHECK(told.replication.fail_when_paused == plain.replication.fail_when_paused);
+  CHECK(told.replication.standby_expected == plain.replication.standby_expected);
 }
 
 TEST_CASE("node_settings: a port that is taken names the setting that moves ours", "[companion]") {

@@ -72,3 +72,11 @@ TEST_CASE("probes: sizes are powers of 1024", "[companion]") {
   CHECK_FALSE(parse_size("MB"));
   CHECK_FALSE(parse_size("1KB"));
 }
+
+TEST_CASE("probes: a check that the role leaves out may be excluded all the same", "[companion]") {
+  StatusReport report;
+  report.role = "primary";
+  report.left_out = {{"sync-age", "not on a primary"}};
+  CHECK(readyz(query({{"exclude", "sync-age"}}), report).status == 200);
+  CHECK(readyz(query({{"exclude", "replication"}}), report).status == 400);
+}

@@ -150,6 +150,76 @@ TEST_CASE("xroad-companion: who cannot start says why in one line", "[companion]
              Contains("excludes"));
 }
 
+TEST_CASE("xroad-companion: a port that xroad-proxy has is told with the setting that moves ours",
+          "[companion]") {
+  Node node;
+  const test::SilentPort proxy;
+  node.health = proxy.port();
+  node.configure("");
+  // X-Road's own file says which port its proxy takes.
+  node.tree.file("xroad/conf.d/local.ini",
+                 "[proxy]\nhealth-check-port = " + std::to_string(node.health) + "\n");
+  node.tree.file("companion.ini", "[admin]\nport = " + std::to_string(node.admin) + "\n");
+  const Outcome outcome = node.run({"serve"});
+  const std::string ini = node.tree.path_of("companion.ini");
+  CHECK_THAT(outcome.end,
+             Contains("the health port cannot use 0.0.0.0 port " + std::to_string(node.health) +
+                      " (" + node.tree.path_of("xroad/conf.d/local.ini") +
+                      ":2): Address already in use: xroad-proxy takes this port where X-Road's own "
+                      "files set health-check-port: set health-check-port in section [proxy] of " +
+                      ini + " to another port"));
+  CHECK_THAT(outcome.end, Contains("status 5"));
+  node.tree.file("companion.ini", "[proxy]\nhealth-check-port = 0\n[admin]\nport = " +
+                                      std::to_string(proxy.port()) + "\n");
+  CHECK_THAT(node.run({"serve"}).end,
+             Contains("the admin port cannot use 127.0.0.1 port " + std::to_string(proxy.port()) +
+                      " (" + ini +
+                      ":4): Address already in use: xroad-proxy has its own admin port "
+                      "on 5566 and cannot move: set port in section [admin] of " +
+                      ini));
+}
+
+TEST_CASE("xroad-companion: it warns of ports that xroad-proxy will want", "[companion]") {
+  Node node;
+  node.configure(kOff);
+  node.tree.file("xroad/conf.d/proxy.ini", "[proxy]\n");
+  node.tree.file("xroad/conf.d/local.ini",
+                 "[proxy]\nhealth-check-port = " + std::to_string(node.health) + "\n");
+  Daemon daemon(node.line({"serve"}), node.tree.path_of("log"));
+  REQUIRE(eventually([&] { return node.lives(); }));
+  CHECK_THAT(daemon.log(), Contains("on which xroad-proxy of this node listens: set "
+                                    "health-check-port in section [proxy] of " +
+                                    node.tree.path_of("companion.ini")));
+  CHECK(daemon.log().find("admin port is 5566") == std::string::npos);
+  daemon.signal(SIGTERM);
+  CHECK(daemon.wait() == 0);
+}
+
+TEST_CASE("xroad-companion: each wrong setting is one line with its place, and exit code usage",
+          "[companion]") {
+  Node node;
+  for (const SettingRow& row : setting_table()) {
+    if (accepted_by(row).empty()) continue;
+    const std::string line = std::string(row.key) + " = no value of any kind /";
+    node.tree.file("companion.ini", "; first\n[" + std::string(row.section) + "]\n" + line + "\n");
+    INFO(line);
+    const Outcome outcome = node.run({"serve"});
+    const std::string wanted = "xroad-companion: " + node.tree.path_of("companion.ini") +
+                               ":3: " + line + ": give " + accepted_by(row);
+    CHECK_THAT(outcome.end, Contains(wanted));
+    CHECK_THAT(outcome.end, Contains("status 1"));
+    CHECK(outcome.out.empty());
+  }
+  for (const char* wrong : {"[admin]\nports = 1\n", "[admin\nport = 1\n", "port = 1\n"}) {
+    INFO(wrong);
+    node.tree.file("companion.ini", wrong);
+    const Outcome outcome = node.run({"serve"});
+    CHECK_THAT(outcome.end,
+               Contains("xroad-companion: " + node.tree.path_of("companion.ini") + ":"));
+    CHECK_THAT(outcome.end, Contains("status 1"));
+  }
+}
+
 TEST_CASE("xroad-companion: maintenance never speaks to somebody else's port", "[companion]") {
   Node node;
   CHECK_THAT(node.run({"maintenance", "on"}).end, Contains("Connection refused"));

@@ -78,6 +78,30 @@ TEST_CASE("schedule: a check that never comes back stays a failure and is not as
   CHECK(schedule.start_due(kStart + 24h) == Indexes{0});
 }
 
+TEST_CASE("schedule: a failure by silence keeps what the check said last", "[companion]") {
+  Schedule schedule = answered(false);
+  schedule.start_due(kStart + 30s);
+  CHECK(schedule.reading(0, kStart + 35s).detail == "no answer within 5 s; it said last: why");
+  schedule.expire(kStart + 35s);
+  CHECK(schedule.reading(0, kStart + 35s).message == timed_out_text("Global conf validity"));
+  CHECK(schedule.reading(0, kStart + 35s).detail == "no answer within 5 s; it said last: why");
+  // The late answer explains the very failure that is shown; it changes nothing else.
+  schedule.finish(0, Verdict{false, "broken", "ss1 port 5433: no answer"}, kStart + 36s);
+  const Reading late = schedule.reading(0, kStart + 36s);
+  CHECK(late.message == timed_out_text("Global conf validity"));
+  CHECK(late.detail == "no answer within 5 s; it said last: ss1 port 5433: no answer");
+  CHECK(late.age == 1s);
+  // A second silence still knows it; a success with words is known as well.
+  schedule.start_due(kStart + 65s);
+  schedule.expire(kStart + 70s);
+  CHECK(schedule.reading(0, kStart + 70s).detail == late.detail);
+  schedule.finish(0, Verdict{true}, kStart + 71s);
+  schedule.start_due(kStart + 100s);
+  schedule.finish(0, Verdict{true, "", "valid until 2035"}, kStart + 100s);
+  CHECK(schedule.reading(0, kStart + 107s).detail ==
+        "no answer within 5 s; it said last: valid until 2035");
+}
+
 TEST_CASE("schedule: before the first answer the node counts as unfit, and says so",
           "[companion]") {
   const Schedule schedule = one();
