@@ -23,7 +23,8 @@ namespace xs::test {
 class RawClient {
  public:
   explicit RawClient(std::uint16_t port) : RawClient("127.0.0.1", port) {}
-  RawClient(const std::string& host, std::uint16_t port)
+  // `from`: the address that the other side sees, of 127.0.0.0/8.
+  RawClient(const std::string& host, std::uint16_t port, const std::string& from = "")
       : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in to{};
     to.sin_family = AF_INET;
@@ -31,7 +32,14 @@ class RawClient {
       throw std::runtime_error("no address: " + host);
     }
     to.sin_port = htons(port);
-    if (!fd_ || ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
+    sockaddr_in source{};
+    source.sin_family = AF_INET;
+    const bool bound =
+        from.empty() ||
+        (::inet_pton(AF_INET, from.c_str(), &source.sin_addr) == 1 &&
+         ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0);
+    if (!fd_ || !bound ||
+        ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
       throw std::runtime_error("connect: " + errno_text(errno));
     }
   }
