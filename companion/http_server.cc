@@ -123,8 +123,12 @@ struct HttpServer::Parts {
     request.path = url;
     request.body = body;
     request.from_loopback = is_loopback(peer_of(connection));
-    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &keep_pair, &request.query);
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, &keep_pair, &request.headers);
+    const int parameters =
+        MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &keep_pair, &request.query);
+    const int headers =
+        MHD_get_connection_values(connection, MHD_HEADER_KIND, &keep_pair, &request.headers);
+    request.cut = std::cmp_not_equal(parameters, request.query.size()) ||
+                  std::cmp_not_equal(headers, request.headers.size());
     return send(connection, answer(request));
   }
 
