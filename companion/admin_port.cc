@@ -21,36 +21,44 @@ constexpr std::size_t kReasonLimit = 200;
 
 HttpAnswer said(const std::string& text) { return {200, text + "\n", kAdminType}; }
 
-std::string_view without_port(std::string_view host) {
-  if (host.starts_with('[')) return host.substr(0, std::min(host.find(']') + 1, host.size()));
-  return host.substr(0, host.find(':'));
-}
-
+// "localhost", "127.0.0.1:5566" and the like, and nothing behind it.
 bool names_this_host(std::string_view host) {
-  constexpr auto kNames = std::to_array<const char*>({"localhost", "127.0.0.1", "[::1]"});
-  const std::string name(without_port(host));
-  return std::any_of(kNames.begin(), kNames.end(),
-                     [&](const char* known) { return ::strcasecmp(name.c_str(), known) == 0; });
+  constexpr auto kNames = std::to_array<std::string_view>({"localhost", "127.0.0.1", "[::1]"});
+  return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view name) {
+    if (host.size() < name.size() || ::strncasecmp(host.data(), name.data(), name.size()) != 0) {
+      return false;
+    }
+    const std::string_view rest = host.substr(name.size());
+    return rest.empty() || (rest[0] == ':' && parse_number(rest.substr(1)));
+  });
 }
 
-bool origin_is_this_host(std::string_view origin) {
-  const std::size_t scheme = origin.find("://");
-  return scheme != std::string_view::npos && names_this_host(origin.substr(scheme + 3));
+// Of a page: its origin, or its whole address.
+bool is_of_this_host(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return false;
+  const std::string_view rest = url.substr(scheme + 3);
+  return names_this_host(rest.substr(0, rest.find('/')));
 }
 
-// Why a request looks like a web page's that wants to use the browser of somebody on this host.
-std::optional<std::string> forged(const HttpRequest& request) {
-  const std::string* host = request.header("Host");
-  if (host != nullptr && !names_this_host(*host)) {
-    return "Host " + excerpt(*host, 100) + " is not this host";
+// Why a header gives away a web page that wants to use the browser of somebody on this host.
+std::optional<std::string> forged(const std::string& name, const std::string& value) {
+  const auto is = [&](const char* known) { return ::strcasecmp(name.c_str(), known) == 0; };
+  if (is("Host") && !names_this_host(value))
+    return "Host " + excerpt(value, 100) + " is not this host";
+  // A browser too old for Sec-Fetch-Site says no Origin for an image, but the Referer.
+  if ((is("Origin") || is("Referer")) && !is_of_this_host(value)) {
+    return escape(name) + " " + excerpt(value, 100) + " may not ask";
   }
-  const std::string* origin = request.header("Origin");
-  if (origin != nullptr && !origin_is_this_host(*origin)) {
-    return "Origin " + excerpt(*origin, 100) + " may not ask";
-  }
-  const std::string* site = request.header("Sec-Fetch-Site");
-  if (site != nullptr && *site != "none" && *site != "same-origin") {
+  if (is("Sec-Fetch-Site") && value != "none" && value != "same-origin") {
     return "requests from web pages are refused";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> forged(const HttpRequest& request) {
+  for (const auto& [name, value] : request.headers) {
+    if (auto reason = forged(name, value)) return reason;
   }
   return std::nullopt;
 }
@@ -141,6 +149,7 @@ HttpAnswer AdminPort::change_maintenance(const HttpRequest& request) const {
 HttpAnswer AdminPort::answer(const HttpRequest& request) const {
   const bool changes = request.path == "/maintenance";
   if (!request.from_loopback && (changes || !facts_.remote_read)) return {403};
+  if (request.cut) return {431};  // what was not read cannot be checked
   if (request.from_loopback) {
     const auto reason = forged(request);
     if (reason) return {403, *reason + "\n", "text/plain;charset=utf-8"};

@@ -2,8 +2,8 @@
 // The admin port: X-Road's /maintenance with its texts and rules, and what operators miss beside
 // it: /livez, /readyz, /primary, /secondary, /status.json, /metrics. Called by the HTTP server's
 // thread. Only this host may ask (403); where the settings allow it, others may read, never change.
-// A web page that a browser on this host shows cannot ask either: Host, Origin and Sec-Fetch-Site
-// are checked.
+// A web page that a browser on this host shows cannot ask either: Host, Origin, Referer and
+// Sec-Fetch-Site are checked.
 #pragma once
 
 #include <string>

@@ -44,7 +44,11 @@ std::string agent_line(const MaintenanceState& maintenance,
                        const std::optional<std::string>& failure) {
   if (maintenance.on) return maintenance.drain ? "drain\n" : "maint\n";
   if (!failure) return "up ready\n";
-  return "down#" + excerpt(*failure, kReasonLimit) + "\n";
+  // haproxy obeys every word of the line: the reason has to be one.
+  std::string reason = excerpt(*failure, kReasonLimit);
+  const auto separates = [](char c) { return c == ' ' || c == ','; };
+  std::replace_if(reason.begin(), reason.end(), separates, '_');
+  return "ready down#" + reason + "\n";
 }
 
 AgentPort::AgentPort(Fd listening, std::function<std::string()> line, Clock& clock)

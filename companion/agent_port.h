@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The agent port: haproxy's agent-check. Whoever connects gets one line and the end of the
-// connection: "up ready", "drain", "maint" or "down#reason". On one thread with poll; no client can
-// make it wait. "ready" goes with every "up": haproxy keeps "maint" and "drain" until it hears it.
+// connection: "up ready", "drain", "maint" or "ready down#the_reason". On one thread with poll; no
+// client can make it wait. haproxy keeps "maint" and "drain" until it hears "ready", and takes
+// every word of a line for an order.
 #pragma once
 
 #include <cstdint>

@@ -3,13 +3,19 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace xs {
 
-void Connections::opened(int fd) {
+void Connections::opened(int fd, const PeerAddress& address) {
   const std::lock_guard hold(lock_);
   if (alive_ >= many_) cut_one();
-  open_[fd] = Open{clock_.now(), ++events_};
+  const auto crowd = crowds_.try_emplace(address, 0).first;
+  open_[fd] = Open{clock_.now(), ++events_, crowd};
   ++alive_;
+  ++waiting_;
+  ++crowd->second;
 }
 
 void Connections::completed(int fd) {
@@ -18,14 +24,14 @@ void Connections::completed(int fd) {
   if (found == open_.end()) return;
   found->second.since = clock_.now();
   found->second.order = ++events_;
-  found->second.useful = true;
+  if (!std::exchange(found->second.useful, true) && !found->second.cut) --waiting_;
 }
 
 void Connections::closed(int fd) {
   const std::lock_guard hold(lock_);
   const auto found = open_.find(fd);
   if (found == open_.end()) return;
-  if (!found->second.cut) --alive_;
+  forget(found->second);
   open_.erase(found);
 }
 
@@ -45,20 +51,35 @@ std::size_t Connections::size() const {
 void Connections::cut(int fd, Open& open) {
   if (open.cut) return;
   ::shutdown(fd, SHUT_RDWR);
+  forget(open);
   open.cut = true;
-  --alive_;
 }
 
-// A load balancer's kept connection has had its answer and goes last.
+// No longer alive.
+void Connections::forget(const Open& open) {
+  if (open.cut) return;
+  --alive_;
+  if (!open.useful) --waiting_;
+  if (--open.crowd->second == 0) crowds_.erase(open.crowd);
+}
+
+// One address that fills the port goes first. Then whoever has had no answer: a load balancer's
+// kept connection has. But somebody could ask once on many connections and so turn every newcomer
+// out, the balancer's next one too: newcomers keep a quarter of the room.
+bool Connections::goes_before(const Open& one, const Open& other) const {
+  const auto crowded = [&](const Open& open) {
+    return open.crowd->second > std::max<std::size_t>(many_ / 8, 1);
+  };
+  if (crowded(one) != crowded(other)) return crowded(one);
+  if (one.useful != other.useful) return one.useful == (waiting_ <= many_ / 4);
+  return one.order < other.order;
+}
+
 void Connections::cut_one() {
   auto worst = open_.end();
   for (auto it = open_.begin(); it != open_.end(); ++it) {
-    const Open& open = it->second;
-    if (open.cut) continue;
-    if (worst == open_.end() || (worst->second.useful && !open.useful) ||
-        (worst->second.useful == open.useful && open.order < worst->second.order)) {
-      worst = it;
-    }
+    if (it->second.cut) continue;
+    if (worst == open_.end() || goes_before(it->second, worst->second)) worst = it;
   }
   if (worst != open_.end()) cut(worst->first, worst->second);
 }

@@ -44,10 +44,10 @@ int descriptor_of(MHD_Connection* connection) {
   return info == nullptr ? -1 : info->connect_fd;
 }
 
-bool peer_is_loopback(MHD_Connection* connection) {
+const sockaddr* peer_of(MHD_Connection* connection) {
   const MHD_ConnectionInfo* info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  return info != nullptr && is_loopback(info->client_addr);
+  return info == nullptr ? nullptr : info->client_addr;
 }
 
 MhdResult send(MHD_Connection* connection, const HttpAnswer& reply) {
@@ -122,9 +122,13 @@ struct HttpServer::Parts {
     request.method = method;
     request.path = url;
     request.body = body;
-    request.from_loopback = peer_is_loopback(connection);
-    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &keep_pair, &request.query);
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, &keep_pair, &request.headers);
+    request.from_loopback = is_loopback(peer_of(connection));
+    const int parameters =
+        MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &keep_pair, &request.query);
+    const int headers =
+        MHD_get_connection_values(connection, MHD_HEADER_KIND, &keep_pair, &request.headers);
+    request.cut = std::cmp_not_equal(parameters, request.query.size()) ||
+                  std::cmp_not_equal(headers, request.headers.size());
     return send(connection, answer(request));
   }
 
@@ -177,7 +181,7 @@ struct HttpServer::Parts {
                             MHD_ConnectionNotificationCode code) noexcept {
     Connections& connections = static_cast<Parts*>(self)->connections;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-      connections.opened(descriptor_of(connection));
+      connections.opened(descriptor_of(connection), peer_address(peer_of(connection)));
     } else {
       connections.closed(descriptor_of(connection));
     }

@@ -25,6 +25,7 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;  // empty when bodies are not wanted
   bool from_loopback = false;
+  bool cut = false;  // there were more headers or parameters than are kept
 
   // The first one of that name (header names without regard to case); nullptr: none.
   const std::string* header(std::string_view name) const;

@@ -66,6 +66,20 @@ std::uint16_t bound_port(int fd) {
                    : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
+PeerAddress peer_address(const sockaddr* address) {
+  PeerAddress key{};
+  if (address == nullptr) return key;
+  if (address->sa_family == AF_INET) {
+    key[10] = key[11] = 0xff;
+    std::memcpy(&key[12], &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, 4);
+  } else if (address->sa_family == AF_INET6) {
+    const in6_addr& v6 = reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr;
+    const bool whole = IN6_IS_ADDR_V4MAPPED(&v6) || IN6_IS_ADDR_LOOPBACK(&v6);
+    std::memcpy(key.data(), &v6, whole ? 16 : 8);
+  }
+  return key;
+}
+
 bool is_loopback(const sockaddr* address) {
   if (address == nullptr) return false;
   if (address->sa_family == AF_INET) {

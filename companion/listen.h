@@ -6,6 +6,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -24,6 +25,10 @@ Fd listen_on(const Endpoint& endpoint, const std::string& what, const std::strin
 
 // Of a bound socket.
 std::uint16_t bound_port(int fd);
+// Who somebody is, for counting: an IPv4 address mapped into IPv6, or the network (/64) of an IPv6
+// address, because whoever has one of its addresses has all of them.
+using PeerAddress = std::array<std::uint8_t, 16>;
+PeerAddress peer_address(const sockaddr* address);
 // Whether a sockaddr is of this host itself: 127.0.0.0/8, also mapped into IPv6, or ::1.
 bool is_loopback(const sockaddr* address);
 

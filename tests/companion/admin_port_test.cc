@@ -140,13 +140,25 @@ TEST_CASE("admin: a web page in a browser on this host cannot change anything", 
         "Host: [::2]:5566\r\n", "Host: \r\n", "Host: localhost\r\nOrigin: http://evil.example\r\n",
         "Host: localhost\r\nOrigin: null\r\n", "Host: localhost\r\nOrigin: localhost\r\n",
         "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
-        "Host: localhost\r\nsec-fetch-site: same-site\r\n"}) {
+        "Host: localhost\r\nsec-fetch-site: same-site\r\n",
+        "Host: localhost\r\nHost: evil.example\r\n", "Host: localhost:5566.evil.example\r\n",
+        "Host: localhost:\r\n", "Host: [::1].evil.example\r\n", "Host: localhost.\r\n",
+        "Host: localhost\r\nReferer: http://evil.example/localhost\r\n",
+        "Host: localhost\r\nReferer: https://localhost:5566@evil.example/\r\n",
+        "Host: localhost\r\nOrigin: http://127.0.0.1.evil.example\r\n"}) {
     INFO(headers);
     CHECK(status(headers) == "HTTP/1.1 403 Forbidden");
   }
   CHECK(ports.health().status() == "HTTP/1.1 200 OK");
   CHECK(status("Host: LocalHost:5566\r\nOrigin: http://127.0.0.1:5566\r\n") == "HTTP/1.1 200 OK");
   CHECK(status("Host: [::1]:5566\r\nSec-Fetch-Site: none\r\n") == "HTTP/1.1 200 OK");
+  CHECK(status("Host: localhost\r\nReferer: http://localhost:5566/status.json?x=y/z\r\n") ==
+        "HTTP/1.1 200 OK");
+  // What comes after the last header that is kept cannot be checked.
+  std::string many = "Host: localhost\r\n";
+  for (int i = 0; i < 64; ++i) many += "a:b\r\n";
+  CHECK(status(many + "Origin: http://evil.example\r\n") ==
+        "HTTP/1.1 431 Request Header Fields Too Large");
 }
 
 TEST_CASE("admin: livez lives while nothing works, readyz tells what fails", "[companion]") {

@@ -76,6 +76,27 @@ TEST_CASE("hostile: more connections than there is room for push out the oldest"
   CHECK(ask().starts_with(kOk));
 }
 
+TEST_CASE("hostile: idle connections from anywhere keep no probe out", "[companion]") {
+  Ports ports{Ports::WithoutChecks()};
+  const std::uint16_t port = ports.known().health_port();
+  const bool they_ask = GENERATE(false, true);
+  Clients idle;
+  // More than there is room for, from one address or from as many as there are connections.
+  for (const int addresses : {1, 600}) {
+    for (int i = 0; i < 600; ++i) {
+      const int from = 256 + i % addresses;
+      idle.push_back(std::make_unique<RawClient>(
+          "127.0.0.1", port,
+          "127.0." + std::to_string(from / 256) + "." + std::to_string(from % 256)));
+      if (they_ask) {
+        idle.back()->send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        idle.back()->read_until([](const std::string& all) { return all.ends_with("\r\n\r\n"); });
+      }
+      if (i % 20 == 0) CHECK(probe(ports) < 1s);
+    }
+  }
+}
+
 TEST_CASE("hostile: a request that drips is cut after 10 s, whatever it sends", "[companion]") {
   Ports ports{Ports::WithoutChecks()};
   Service& service = ports.known();

@@ -3,59 +3,21 @@
 #include <nlohmann/json.hpp>
 
 #include "companion/node_settings.h"
+#include "tests/companion/node.h"
 #include "tests/companion/ports.h"
-#include "tests/support/daemon.h"
-#include "tests/support/program.h"
 #include "tests/support/silent.h"
-#include "tests/support/temp_tree.h"
 
 using namespace xs;
 using namespace std::chrono_literals;
 using Catch::Contains;
 using test::Daemon;
 using test::eventually;
+using test::Node;
 using test::Outcome;
-using test::TempTree;
 
 namespace {
 
-// A node where nothing of X-Road runs, with free ports of its own.
-class Node {
- public:
-  Node() : health(pick()), admin(pick()), agent(pick()) {
-    tree.file("xroad/conf.d/node.ini", "[node]\ntype=slave\n");
-    configure("");
-  }
-  void configure(const std::string& more) {
-    tree.file("companion.ini",
-              "[proxy]\nhealth-check-interface = 127.0.0.1\nhealth-check-port = " +
-                  std::to_string(health) + "\n[admin]\nport = " + std::to_string(admin) +
-                  "\n[agent]\ninterface=127.0.0.1\nport=" + std::to_string(agent) + "\n" + more);
-  }
-  std::vector<std::string> line(std::vector<std::string> words) const {
-    std::vector<std::string> all = {XS_COMPANION, "--config", tree.path_of("companion.ini"),
-                                    "--xroad", tree.path_of("xroad")};
-    all.insert(all.end(), words.begin(), words.end());
-    return all;
-  }
-  Outcome run(std::vector<std::string> words) const { return test::run_program(line(words)); }
-  bool lives() const {
-    try {
-      return test::http_ask(admin, "GET /livez").body == "ok\n";
-    } catch (const std::runtime_error&) {
-      return false;
-    }
-  }
-
-  TempTree tree;
-  std::uint16_t health, admin, agent;
-
- private:
-  static std::uint16_t pick() { return bound_port(test::free_port().get()); }
-};
-
-constexpr const char* kOff =
-    "[checks]\nglobal-conf = false\nauth-key = false\nserverconf-db = false\n";
+constexpr const char* kOff = Node::kNoChecks;
 
 }  // namespace
 

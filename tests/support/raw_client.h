@@ -22,12 +22,24 @@ namespace xs::test {
 
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit RawClient(std::uint16_t port) : RawClient("127.0.0.1", port) {}
+  // `from`: the address that the other side sees, of 127.0.0.0/8.
+  RawClient(const std::string& host, std::uint16_t port, const std::string& from = "")
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in to{};
     to.sin_family = AF_INET;
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::inet_pton(AF_INET, host.c_str(), &to.sin_addr) != 1) {
+      throw std::runtime_error("no address: " + host);
+    }
     to.sin_port = htons(port);
-    if (!fd_ || ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
+    sockaddr_in source{};
+    source.sin_family = AF_INET;
+    const bool bound =
+        from.empty() ||
+        (::inet_pton(AF_INET, from.c_str(), &source.sin_addr) == 1 &&
+         ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0);
+    if (!fd_ || !bound ||
+        ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
       throw std::runtime_error("connect: " + errno_text(errno));
     }
   }
@@ -89,12 +101,17 @@ inline Reply split_reply(const std::string& bytes) {
   return {bytes.substr(0, end + 2), bytes.substr(end + 4)};
 }
 
-inline Reply http_ask(std::uint16_t port, const std::string& line, const std::string& headers = "",
-                      const std::string& body = "") {
-  RawClient client(port);
+inline Reply http_ask(const std::string& host, std::uint16_t port, const std::string& line,
+                      const std::string& headers = "", const std::string& body = "") {
+  RawClient client(host, port);
   client.send(line + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers + "\r\n" +
               body);
   return split_reply(client.read_to_end());
+}
+
+inline Reply http_ask(std::uint16_t port, const std::string& line, const std::string& headers = "",
+                      const std::string& body = "") {
+  return http_ask("127.0.0.1", port, line, headers, body);
 }
 
 }  // namespace xs::test
