@@ -3,7 +3,10 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -77,6 +80,90 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
   return out;
 }
 
+// Raw calls, as everything between fork() and execve(): glibc's own would tell threads that are not
+// there. Root may have lent its rights to somebody; they come back first.
+bool become(const ChildUser& user) {
+  constexpr auto kSame = static_cast<uid_t>(-1);
+  if (::getuid() == 0 && ::syscall(SYS_setresuid, kSame, 0, kSame) != 0) return false;
+  if (::geteuid() != 0) return ::geteuid() == user.uid;
+  return ::syscall(SYS_setgroups, user.groups.size(), user.groups.data()) == 0 &&
+         ::syscall(SYS_setresgid, user.gid, user.gid, user.gid) == 0 &&
+         ::syscall(SYS_setresuid, user.uid, user.uid, user.uid) == 0;
+}
+
+// The child of fork(): nothing here may take a lock or memory. Returns only when it has failed.
+void start_image(const ChildRequest& request, pid_t parent, int output, char* const* words,
+                 char* const* environment) {
+  ::setpgid(0, 0);
+  for (int number = 1; number < NSIG; ++number) {
+    if (number != SIGKILL && number != SIGSTOP) ::signal(number, SIG_DFL);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (null < 0 || ::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0 ||
+      ::dup2(null, STDIN_FILENO) < 0) {
+    return;
+  }
+  if (request.user) {
+    if (!become(*request.user)) {
+      if (errno == 0) errno = EPERM;
+      return;
+    }
+    if (::chdir("/") != 0) return;
+  }
+  // After the change of user, which forgets it.
+  if (request.ends_with_us) {
+    if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) return;
+    if (::getppid() != parent) ::_exit(1);
+  }
+  ::execve(words[0], words, environment);
+}
+
+[[noreturn]] void cannot_start(const ChildRequest& request, int err) {
+  throw Error(Fault::Action, "cannot start " + quote(request.argv.front()) + ": " + errno_text(err),
+              err);
+}
+
+// posix_spawn() knows no users. The pipe brings what kept the child from its program.
+pid_t fork_and_start(const ChildRequest& request, const Fd& output, char* const* words,
+                     char* const* environment) {
+  std::array<int, 2> raw{};
+  if (::pipe2(raw.data(), O_CLOEXEC) != 0) throw_errno(Fault::Action, "pipe", "a child");
+  const Fd ours(raw[0]);
+  Fd theirs(raw[1]);
+  // Not 0 to 2, which the child puts other things on.
+  const Fd high(::fcntl(output.get(), F_DUPFD_CLOEXEC, 3));
+  Fd high_theirs(::fcntl(theirs.get(), F_DUPFD_CLOEXEC, 3));
+  if (!high || !high_theirs) throw_errno(Fault::Action, "fcntl", "a child");
+  const pid_t parent = ::getpid();
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // no handler of ours runs in the child
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    errno = 0;
+    start_image(request, parent, high.get(), words, environment);
+    const int err = errno;
+    if (::write(high_theirs.get(), &err, sizeof err) < 0) ::_exit(126);
+    ::_exit(127);
+  }
+  const int fork_error = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) cannot_start(request, fork_error);
+  theirs = Fd();
+  high_theirs = Fd();
+  int err = 0;
+  ssize_t got = -1;
+  do got = ::read(ours.get(), &err, sizeof err);
+  while (got < 0 && errno == EINTR);
+  if (got == 0) return pid;
+  ::waitpid(pid, nullptr, 0);
+  cannot_start(request, err);
+}
+
 pid_t spawn(const ChildRequest& request, const Fd& output) {
   if (request.argv.empty() || request.argv.front().find('/') == std::string::npos) {
     throw Error(Fault::Action, "a program needs a path with a slash: " +
@@ -84,14 +171,16 @@ pid_t spawn(const ChildRequest& request, const Fd& output) {
   }
   const std::vector<char*> words = pointers(request.argv);
   const std::vector<char*> environment = pointers(request.environment);
+  if (request.user || request.ends_with_us) {
+    return fork_and_start(request, output, words.data(), environment.data());
+  }
   const FileActions actions(output);
   const Attributes attributes;
   pid_t pid = -1;
   const int err = ::posix_spawn(&pid, words.front(), actions.get(), attributes.get(), words.data(),
                                 environment.data());
-  if (err == 0) return pid;
-  throw Error(Fault::Action, "cannot start " + quote(request.argv.front()) + ": " + errno_text(err),
-              err);
+  if (err != 0) cannot_start(request, err);
+  return pid;
 }
 
 // A child that has been started: no way out leaves it running.

@@ -6,8 +6,11 @@
 // waited for.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,12 +18,22 @@
 
 namespace xs {
 
+// Whom a program runs as. Only root can be somebody else; to be oneself is no change.
+struct ChildUser {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+  bool operator==(const ChildUser&) const = default;
+};
+
 struct ChildRequest {
   std::vector<std::string> argv;         // argv[0] is a path with a slash; no PATH is searched
   std::vector<std::string> environment;  // NAME=value: all that the program gets
   Duration limit = std::chrono::seconds(30);
   Duration grace = std::chrono::seconds(2);
   std::size_t output_limit = 16'384;  // more is read and thrown away
+  std::optional<ChildUser> user;      // also moves to "/", which everybody may look at
+  bool ends_with_us = false;          // SIGTERM when the calling thread ends, even by SIGKILL
 };
 
 struct ChildResult {

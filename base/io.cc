@@ -122,7 +122,8 @@ std::optional<std::string> read_file_if_exists(const std::string& path, std::siz
   return read_regular(*fd, limit, path);
 }
 
-void replace_file(const std::string& path, std::string_view contents, unsigned mode) {
+void replace_file(const std::string& path, std::string_view contents, unsigned mode,
+                  std::optional<FileOwner> owner) {
   const std::size_t slash = path.rfind('/');
   const std::string parent = slash == std::string::npos ? "."
                              : slash == 0               ? "/"
@@ -135,6 +136,7 @@ void replace_file(const std::string& path, std::string_view contents, unsigned m
     for (std::string_view rest = contents; !rest.empty();) {
       rest.remove_prefix(write_some(fd.get(), rest, temporary).value_or(0));
     }
+    if (owner && ::fchown(fd.get(), owner->uid, owner->gid) != 0) throw_errno("fchown", temporary);
     if (::fchmod(fd.get(), mode) != 0) throw_errno("fchmod", temporary);
     if (::fsync(fd.get()) != 0) throw_errno("fsync", temporary);
     fd.close(temporary);

@@ -3,6 +3,8 @@
 // subject's name. Called by the streams and by whoever reads a small file whole.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -37,7 +39,13 @@ std::string read_file(const std::string& path, std::size_t limit);
 std::optional<std::string> read_file_if_exists(const std::string& path, std::size_t limit);
 // A whole new file under the old name, or the old file: written beside it, fsynced, renamed, and
 // the directory fsynced. Writers at the same time do not mix: the last one stands.
-void replace_file(const std::string& path, std::string_view contents, unsigned mode);
+// `owner`: whose the file is to be; without one, ours.
+struct FileOwner {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+void replace_file(const std::string& path, std::string_view contents, unsigned mode,
+                  std::optional<FileOwner> owner = std::nullopt);
 std::string read_all(int fd, std::size_t limit, std::string_view subject);
 
 }  // namespace xs

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/companion_replication.h"
 #include "cli/companion_verbs.h"
 #include "cli/companion_words.h"
 #include "cli/exit.h"
@@ -109,6 +110,7 @@ int run(int argc, char** argv) {
   CLI::App app("Health and maintenance of an X-Road cluster node", "xroad-companion");
   Line line;
   add_verbs(app, line);
+  const cli::ReplicationVerbs replication(app);
   app.footer(cli::exit_code_help());
   try {
     app.parse(argc, argv);
@@ -118,6 +120,11 @@ int run(int argc, char** argv) {
     throw Error(Fault::Usage, std::string(error.what()) + " (see xroad-companion --help)");
   }
   line.places.own_must_exist = app.count("--config") > 0;
+  if (replication.wanted()) {
+    SteadyClock clock;
+    start_log(line.debug, false);
+    return replication.run({line.places, clock});
+  }
   return run_verb(app, line);
 }
 

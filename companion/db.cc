@@ -56,7 +56,10 @@ std::string host_text(const DbHost& host) { return host.host + ":" + std::to_str
 void Db::Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
 
 Db::Db(const DbTarget& target, Clock& clock, Instant deadline, std::chrono::milliseconds longest)
-    : clock_(clock), longest_(longest) {
+    : clock_(clock),
+      longest_(longest),
+      replication_(std::any_of(target.options.begin(), target.options.end(),
+                               [](const auto& option) { return option.first == "replication"; })) {
   bool in = false;
   switch (target.role) {
     case DbRole::Any: in = try_hosts(target, nullptr, deadline); break;
@@ -154,6 +157,7 @@ void Db::set_up(const DbTarget& target, Instant deadline) {
   if (PQsetnonblocking(connection_.get(), 1) != 0) {
     throw Error(Fault::Network, one_line(PQerrorMessage(connection_.get())));
   }
+  if (replication_) return;  // it knows no SQL
   // Asked for, not given at the start of the session: a pooler refuses start-up options.
   ask("select set_config('statement_timeout', $1, false), "
       "set_config('search_path', coalesce(nullif($2, ''), current_setting('search_path')), false)",
@@ -184,8 +188,11 @@ std::vector<DbRow> Db::ask(const std::string& sql, const std::vector<std::string
   std::vector<const char*> values;
   values.reserve(parameters.size());
   for (const std::string& parameter : parameters) values.push_back(parameter.c_str());
-  if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                        values.data(), nullptr, nullptr, 0) == 0) {
+  const int sent = replication_ ? PQsendQuery(connection_.get(), sql.c_str())
+                                : PQsendQueryParams(connection_.get(), sql.c_str(),
+                                                    static_cast<int>(values.size()), nullptr,
+                                                    values.data(), nullptr, nullptr, 0);
+  if (sent == 0) {
     throw Error(Fault::Stream, one_line(PQerrorMessage(connection_.get())));
   }
   send_all(deadline);

@@ -4,6 +4,8 @@
 // calls. Hosts are tried in order, each with its share of the time. A question that is given up is
 // given up by the server too (statement_timeout), because a cancel request of libpq would itself
 // block on a server that is stopped. Messages are one line, escaped, and hold no password.
+// With the option replication=true it is a replication connection: commands of that protocol only,
+// without parameters.
 #pragma once
 
 #include <chrono>
@@ -58,6 +60,7 @@ class Db {
   Clock& clock_;
   std::chrono::milliseconds longest_;
   Connection connection_;
+  bool replication_ = false;
   std::string host_;
   std::string reasons_;  // of the hosts that did not let us in
   bool late_ = false;

@@ -22,6 +22,7 @@
 #include "companion/checks/serverconf_db.h"
 #include "companion/checks/sync_age.h"
 #include "companion/listen.h"
+#include "companion/replication/access.h"
 
 namespace xs {
 
@@ -64,6 +65,7 @@ struct NodeSettings {
   ProxyAnswersSettings proxy_answers;
   SyncAgeSettings sync_age;
   ReplicationSettings replication;
+  ReplicationAccess replication_access;  // for the verbs of `replication`
 };
 
 NodeSettings load_node_settings(const ConfigPlaces& places);

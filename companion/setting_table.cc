@@ -58,6 +58,11 @@ std::string host(const V& value) {
   return value.value;
 }
 
+std::string word(const V& value) {
+  if (value.value.empty()) refuse(value, "a word");
+  return value.value;
+}
+
 std::string path(const V& value) {
   if (!value.value.starts_with('/')) refuse(value, "an absolute path");
   return value.value;
@@ -206,6 +211,29 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.replication.fail_when_paused = flag(v); }},
     {"replication", "standby-expected", "true", "Whether a primary database is a failure.",
      [](S& s, const V& v) { s.replication.standby_expected = flag(v); }},
+    {"replication", "host", "/var/run/postgresql",
+     "For the verbs of replication: host or socket of this node's database.",
+     [](S& s, const V& v) { s.replication_access.local.host = word(v); }},
+    {"replication", "port", "5433", "Its port.",
+     [](S& s, const V& v) { s.replication_access.local.port = port(v); }},
+    {"replication", "user", "postgres", "Its role; a socket is asked as the account of that name.",
+     [](S& s, const V& v) { s.replication_access.local.user = word(v); }},
+    {"replication", "database", "postgres", "Its database.",
+     [](S& s, const V& v) { s.replication_access.local.database = word(v); }},
+    {"replication", "passfile", "/etc/xroad-sync/pgpass",
+     "Passwords, as in ~/.pgpass, readable by its owner alone.",
+     [](S& s, const V& v) { s.replication_access.local.passfile = path(v); }},
+    {"replication", "sslmode", "verify-full", "As PostgreSQL's.",
+     [](S& s, const V& v) { s.replication_access.local.sslmode = word(v); }},
+    {"replication", "sslcert", "/etc/xroad/postgresql/server.crt", "Our certificate.",
+     [](S& s, const V& v) { s.replication_access.local.sslcert = path(v); }},
+    {"replication", "sslkey", "/etc/xroad/postgresql/server.key", "Its key.",
+     [](S& s, const V& v) { s.replication_access.local.sslkey = path(v); }},
+    {"replication", "sslrootcert", "/etc/xroad/postgresql/ca.crt", "The CA of the server's.",
+     [](S& s, const V& v) { s.replication_access.local.sslrootcert = path(v); }},
+    {"replication", "primary", "host=ss1.example port=5433 user=ss2",
+     "The primary, where this standby's primary_conninfo does not say it.",
+     [](S& s, const V& v) { s.replication_access.primary = word(v); }},
 });
 
 // Lines of at most 100 columns, each a comment.

@@ -121,3 +121,60 @@ TEST_CASE("child: what cannot be started is an error with its reason", "[xroad]"
   CHECK_THAT(fails({}), Contains("slash"));
   CHECK_THAT(fails({"/bin/sh", std::string("a\0b", 3)}), Contains("NUL"));
 }
+
+TEST_CASE("child: root can run it as somebody else, with that user's groups and no way back",
+          "[xroad]") {
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can be somebody else");
+    return;
+  }
+  SteadyClock clock;
+  ChildRequest request;
+  request.argv = {"/bin/sh", "-c",
+                  "id -u; id -g; id -G; pwd; grep -c '^Uid.*65534.*65534.*65534' "
+                  "/proc/self/status"};
+  request.environment = plain_environment();
+  request.user = ChildUser{65534, 65533, {65533, 65532}};
+  CHECK(run_child(request, clock).output == "65534\n65533\n65533 65532\n/\n1\n");
+
+  // Also when our own effective rights are lent out at the moment.
+  REQUIRE(::seteuid(65534) == 0);
+  request.user = ChildUser{0, 0, {}};
+  const ChildResult root = run_child(request, clock);
+  REQUIRE(::seteuid(0) == 0);
+  CHECK(root.output.starts_with("0\n0\n"));
+
+  request.user = ChildUser{65534, 65533, {}};
+  request.argv = {"/no/such/program"};
+  const auto error = thrown_by([&] { run_child(request, clock); });
+  REQUIRE(error);
+  CHECK(error->fault() == Fault::Action);
+  CHECK_THAT(error->text(), Contains("No such file"));
+}
+
+TEST_CASE("child: one that ends with us gets SIGTERM when we are killed", "[xroad]") {
+  const TempDir dir;
+  const pid_t ours = ::fork();
+  if (ours == 0) {
+    SteadyClock clock;
+    ChildRequest request;
+    request.argv = {"/bin/sh", "-c",
+                    "echo $$ > " + (dir / "pid.new") + "; mv " + (dir / "pid.new") + " " +
+                        (dir / "pid") + "; exec sleep 600"};
+    request.environment = plain_environment();
+    request.limit = std::chrono::seconds(600);
+    request.ends_with_us = true;
+    run_child(request, clock);
+    ::_exit(0);
+  }
+  SteadyClock clock;
+  const Instant deadline = clock.now() + std::chrono::seconds(20);
+  while (!read_file_if_exists(dir / "pid", 100) && clock.now() < deadline)
+    clock.poll({}, clock.now() + std::chrono::milliseconds(2));
+  const auto number = parse_number(trim(dir.read("pid")));
+  REQUIRE(number);
+  CHECK(runs(static_cast<pid_t>(*number)));
+  ::kill(ours, SIGKILL);
+  ::waitpid(ours, nullptr, 0);
+  CHECK(goes(static_cast<pid_t>(*number)));
+}

@@ -104,12 +104,26 @@ std::optional<std::string> Postgres::missing() {
   return "skipped: PostgreSQL's server is not installed (package postgresql)";
 }
 
-void Postgres::own(const std::string& path) const {
+std::string postgres_programs() { return programs(); }
+
+std::string postgres_account() {
+  const passwd* entry = ::getpwuid(server_user().uid);
+  if (entry == nullptr) throw std::runtime_error("we have no name");
+  return entry->pw_name;
+}
+
+std::string run_postgres_tool(const std::vector<std::string>& argv) {
+  return finish(as_server(argv));
+}
+
+void give_to_postgres(const std::string& path) {
   const User user = server_user();
   if (::chown(path.c_str(), user.uid, user.gid) != 0) {
     throw std::runtime_error("chown " + path + ": " + errno_text(errno));
   }
 }
+
+void Postgres::own(const std::string& path) const { give_to_postgres(path); }
 
 std::string Postgres::write(const std::string& name, const std::string& bytes) const {
   const std::string path = dir_.write(name, bytes);
@@ -118,7 +132,7 @@ std::string Postgres::write(const std::string& name, const std::string& bytes) c
 }
 
 std::string Postgres::tool(const std::vector<std::string>& argv) const {
-  return finish(as_server(argv));
+  return run_postgres_tool(argv);
 }
 
 Postgres::Postgres(const PostgresOptions& options) {

@@ -22,6 +22,14 @@
 
 namespace xs::test {
 
+// For fixtures that keep a cluster of their own. Where the newest installed version has its
+// programs, "" where there is none; the account that servers run as; a program of that version, by
+// its name, to its successful end as that account; a path handed to that account.
+std::string postgres_programs();
+std::string postgres_account();
+std::string run_postgres_tool(const std::vector<std::string>& argv);
+void give_to_postgres(const std::string& path);
+
 struct PostgresOptions {
   std::vector<std::string> settings;  // lines of postgresql.conf, after ours
   std::vector<std::string> hba;       // lines of pg_hba.conf, before ours

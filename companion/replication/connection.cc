@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/connection.h"
+
+#include <libpq-fe.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "companion/jdbc.h"
+#include "companion/replication/as_user.h"
+
+namespace xs {
+namespace {
+
+void set_option(DbTarget& target, const std::string& name, const std::string& value) {
+  const auto found = std::find_if(target.options.begin(), target.options.end(),
+                                  [&](const auto& option) { return option.first == name; });
+  if (found != target.options.end()) {
+    found->second = value;
+  } else {
+    target.options.emplace_back(name, value);
+  }
+}
+
+// libpq tells the reason of a refused login in words only.
+bool is_refusal(const std::string& text) {
+  static constexpr const char* kWords[] = {"authentication failed",
+                                           "no password supplied",
+                                           "no pg_hba.conf entry",
+                                           "pg_hba.conf rejects",
+                                           "\" does not exist",
+                                           "is not permitted to log in",
+                                           "must be superuser or replication role",
+                                           "permission denied to start WAL sender",
+                                           "requires a valid client certificate",
+                                           "certificate required"};
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [&](const char* words) { return text.find(words) != std::string::npos; });
+}
+
+std::unique_ptr<Db> open(const DbTarget& target, Clock& clock, Instant deadline) {
+  for (const auto& [name, value] : target.options) {
+    if (name == "passfile") check_passfile(value);
+  }
+  const bool socket = target.hosts.size() == 1 && target.hosts[0].host.starts_with('/');
+  try {
+    const AsUser as(socket ? target.user : "");
+    return std::make_unique<Db>(target, clock, deadline);
+  } catch (const Error& error) {
+    if (!is_refusal(error.text())) throw;
+    throw Error(Fault::Auth, error.text());
+  }
+}
+
+struct FreeOptions {
+  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+};
+
+// What is ours to decide, or says nothing about reaching a server.
+bool is_ours(const std::string& keyword) {
+  static constexpr const char* kOurs[] = {
+      "replication",          "application_name", "fallback_application_name",
+      "client_encoding",      "options",          "connect_timeout",
+      "target_session_attrs", "gssencmode",       "hostaddr"};
+  return std::find(std::begin(kOurs), std::end(kOurs), keyword) != std::end(kOurs);
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  for (std::size_t comma = 0; comma != std::string::npos; begin = comma + 1) {
+    comma = list.find(',', begin);
+    parts.push_back(list.substr(begin, comma == std::string::npos ? comma : comma - begin));
+  }
+  return parts;
+}
+
+std::uint16_t parse_port(const std::string& text, const std::string& where) {
+  const auto number = parse_number(text);
+  if (number && *number > 0 && *number <= 65535) return static_cast<std::uint16_t>(*number);
+  throw Error(Fault::Usage, where + ": " + quote(text) + " is no port");
+}
+
+void set_hosts(DbTarget& target, const std::string& hosts, const std::string& ports,
+               const std::string& where) {
+  const std::uint16_t known = target.hosts.empty() ? kServerconfPort : target.hosts[0].port;
+  std::vector<DbHost> all;
+  const std::vector<std::string> each = ports.empty() ? std::vector<std::string>{} : split(ports);
+  if (hosts.empty()) {
+    all = target.hosts;
+  } else {
+    for (const std::string& host : split(hosts)) all.push_back({host, known});
+  }
+  for (std::size_t i = 0; i < all.size() && !each.empty(); ++i) {
+    all[i].port = parse_port(each[std::min(i, each.size() - 1)], where);
+  }
+  target.hosts = std::move(all);
+}
+
+// HOST[:PORT] or [ADDRESS]:PORT as the keywords of a conninfo.
+DbTarget parse_address(const std::string& words, const std::string& where, DbTarget target) {
+  std::string host = words;
+  std::string port;
+  const std::size_t colon = words.rfind(':');
+  if (words.starts_with('[')) {
+    const std::size_t end = words.find(']');
+    if (end == std::string::npos) throw Error(Fault::Usage, where + ": there is no ']'");
+    host = words.substr(1, end - 1);
+    if (end + 1 < words.size()) port = words.substr(end + 2);
+  } else if (colon != std::string::npos && words.find(':') == colon) {
+    host = words.substr(0, colon);
+    port = words.substr(colon + 1);
+  }
+  if (host.empty()) throw Error(Fault::Usage, where + ": there is no host");
+  set_hosts(target, host, port, where);
+  return target;
+}
+
+std::string primary_conninfo(Db& local, Instant deadline) {
+  if (local.server_version() >= 120'000) {
+    const auto rows =
+        local.ask("select setting from pg_settings where name = 'primary_conninfo'", {}, deadline);
+    if (!rows.empty() && rows[0][0] && !rows[0][0]->empty()) return *rows[0][0];
+  }
+  if (local.server_version() < 90'600) return "";
+  const auto rows = local.ask("select conninfo from pg_stat_wal_receiver", {}, deadline);
+  return rows.empty() ? "" : rows[0][0].value_or("");
+}
+
+}  // namespace
+
+void check_passfile(const std::string& path) {
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0) throw_errno("read the passfile", path);
+  if (!S_ISREG(about.st_mode)) {
+    throw Error(Fault::Usage, "the passfile " + quote(path) + " is not a regular file");
+  }
+  if ((about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    throw Error(Fault::Usage, "the passfile " + quote(path) +
+                                  " can be read by others, so it is not used: chmod "
+                                  "0600 it");
+  }
+}
+
+DbTarget local_target(const ReplicationAccess& access) {
+  DbTarget target;
+  if (access.db_properties.empty()) {
+    target.hosts = {{kSocketDirectory, kServerconfPort}};
+    target.user = target.database = "postgres";
+  } else {
+    target = read_db_properties(access.db_properties);
+  }
+  const DbAccess& said = access.local;
+  if (!said.host.empty()) target.hosts = {{said.host, target.hosts.at(0).port}};
+  for (DbHost& host : target.hosts) {
+    if (said.port != 0) host.port = said.port;
+  }
+  if (!said.user.empty()) target.user = said.user;
+  if (!said.database.empty()) target.database = said.database;
+  const std::pair<const char*, const std::string&> kOptions[] = {{"passfile", said.passfile},
+                                                                 {"sslmode", said.sslmode},
+                                                                 {"sslcert", said.sslcert},
+                                                                 {"sslkey", said.sslkey},
+                                                                 {"sslrootcert", said.sslrootcert}};
+  for (const auto& [name, value] : kOptions) {
+    if (!value.empty()) set_option(target, name, value);
+  }
+  return target;
+}
+
+std::unique_ptr<Db> open_local(const ReplicationAccess& access, Clock& clock, Instant deadline) {
+  return open(local_target(access), clock, deadline);
+}
+
+DbTarget parse_conninfo(const std::string& words, const std::string& where, DbTarget base) {
+  const bool uri = words.starts_with("postgresql://") || words.starts_with("postgres://");
+  if (!uri && words.find('=') == std::string::npos) return parse_address(words, where, base);
+  char* trouble = nullptr;
+  const std::unique_ptr<PQconninfoOption, FreeOptions> options(
+      PQconninfoParse(words.c_str(), &trouble));
+  if (options == nullptr) {
+    // libpq's words would repeat a piece of ours, and a password may be in it.
+    PQfreemem(trouble);
+    throw Error(Fault::Usage, where + ": this is no connection string of PostgreSQL");
+  }
+  std::string hosts, ports, address;
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val == nullptr) continue;
+    const std::string keyword = option->keyword;
+    const std::string value = option->val;
+    if (keyword == "host") {
+      hosts = value;
+    } else if (keyword == "hostaddr") {
+      address = value;
+    } else if (keyword == "port") {
+      ports = value;
+    } else if (keyword == "user") {
+      base.user = value;
+    } else if (keyword == "dbname") {
+      base.database = value;
+    } else if (keyword == "password") {
+      base.password = value;
+    } else if (!is_ours(keyword)) {
+      set_option(base, keyword, value);
+    }
+  }
+  set_hosts(base, hosts.empty() ? address : hosts, ports, where);
+  return base;
+}
+
+DbTarget find_primary(Db& local, const ReplicationAccess& access, Instant deadline) {
+  const auto recovery = local.ask("select pg_is_in_recovery()", {}, deadline);
+  if (recovery.empty() || recovery[0][0] != "t") {
+    throw Error(Fault::Role, "this database (" + escape(local.host()) + ") is not a standby");
+  }
+  DbTarget target;
+  const std::string known = primary_conninfo(local, deadline);
+  if (!known.empty()) target = parse_conninfo(known, "primary_conninfo of this standby");
+  // The view shows asterisks in its place.
+  if (target.password.find_first_not_of('*') == std::string::npos) target.password.clear();
+  if (!access.primary.empty()) {
+    target = parse_conninfo(access.primary, "the primary's address", target);
+  }
+  if (target.hosts.empty()) {
+    throw Error(Fault::Usage,
+                "this standby does not tell where its primary is (primary_conninfo is empty or "
+                "not shown to this user): give --primary 'host=... port=... user=...'");
+  }
+  return target;
+}
+
+SystemIdentity identify(const DbTarget& primary, Clock& clock, Instant deadline) {
+  DbTarget target = primary;
+  target.database = "replication";  // as a line of a passfile calls it
+  target.role = DbRole::Any;
+  set_option(target, "replication", "true");
+  const auto rows = open(target, clock, deadline)->ask("IDENTIFY_SYSTEM", {}, deadline);
+  if (rows.size() != 1 || rows[0].size() < 3 || !rows[0][0] || !rows[0][1] || !rows[0][2]) {
+    throw Error(Fault::Mismatch, "the primary does not identify itself");
+  }
+  const auto timeline = parse_number(*rows[0][1]);
+  return {*rows[0][0], static_cast<std::uint32_t>(timeline.value_or(0)), parse_lsn(*rows[0][2])};
+}
+
+std::uint64_t parse_lsn(const std::string& text) {
+  const auto half = [](std::string_view digits) -> std::optional<std::uint64_t> {
+    std::uint32_t value = 0;
+    const char* end = digits.data() + digits.size();
+    const auto result = std::from_chars(digits.data(), end, value, 16);
+    if (digits.empty() || result.ec != std::errc() || result.ptr != end) return std::nullopt;
+    return value;
+  };
+  const std::size_t slash = text.find('/');
+  if (slash != std::string::npos) {
+    const auto high = half(std::string_view(text).substr(0, slash));
+    const auto low = half(std::string_view(text).substr(slash + 1));
+    if (high && low) return *high << 32U | *low;
+  }
+  throw Error(Fault::Mismatch, excerpt(text, 40) + " is no position in the log of a database");
+}
+
+std::string lsn_text(std::uint64_t position) {
+  std::array<char, 20> text{};
+  char* end = std::to_chars(text.data(), text.data() + 8, position >> 32U, 16).ptr;
+  *end++ = '/';
+  end = std::to_chars(end, end + 8, position & 0xFFFFFFFFU, 16).ptr;
+  std::string upper(text.data(), end);
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c; });
+  return upper;
+}
+
+}  // namespace xs
