@@ -58,6 +58,18 @@ std::optional<unsigned long long> length_of(std::string_view headers) {
   return length;
 }
 
+std::string date_of(std::string_view headers) {
+  while (!headers.empty()) {
+    const std::string_view line = headers.substr(0, headers.find("\r\n"));
+    headers.remove_prefix(std::min(line.size() + 2, headers.size()));
+    const std::size_t colon = std::min(line.find(':'), line.size());
+    if (same_name(line.substr(0, colon), "date") && colon < line.size()) {
+      return std::string(trim(line.substr(colon + 1)));
+    }
+  }
+  return "";
+}
+
 // True once nothing more needs to be read: some servers keep an HTTP/1.0 connection open.
 bool complete(std::string_view bytes) {
   const std::size_t blank = bytes.find(kBlankLine);
@@ -116,6 +128,7 @@ HttpReply parse_http_reply(std::string_view bytes) {
   reply.status = status_of(bytes.substr(0, line));
   const std::size_t first = std::min(line + 2, blank);
   const auto length = length_of(bytes.substr(first, blank - first));
+  reply.date = date_of(bytes.substr(first, blank - first));
   std::string_view body = bytes.substr(blank + kBlankLine.size());
   if (length && *length > body.size()) {
     throw Error(Fault::Stream, "the answer was cut off after " + std::to_string(body.size()) +

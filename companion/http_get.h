@@ -22,6 +22,7 @@ struct HttpTarget {
 struct HttpReply {
   int status = 0;
   std::string body;
+  std::string date;  // its header, as it came
 };
 
 inline constexpr std::size_t kHttpReplyLimit = 64U << 10;  // with its headers

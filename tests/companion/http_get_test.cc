@@ -56,6 +56,14 @@ TEST_CASE("http get: pieces, no length, and a connection that stays open are fin
   CHECK(get(HttpPeer(kept).port()).body == "hello");
 }
 
+TEST_CASE("http get: the answer's date comes along, whatever its case", "[companion]") {
+  CHECK(
+      parse_http_reply("HTTP/1.1 200 OK\r\nX-Date: no\r\nDATE:  Fri, 15 Jan 2027 \r\n\r\n").date ==
+      "Fri, 15 Jan 2027");
+  CHECK(parse_http_reply("HTTP/1.1 200 OK\r\n\r\nDate: no\r\n\r\n").date.empty());
+  CHECK(parse_http_reply("HTTP/1.1 200 OK\r\nDate\r\n\r\n").date.empty());
+}
+
 TEST_CASE("http get: a slow, huge, cut or foreign answer is an error in time", "[companion]") {
   HttpPlan plan{http_reply(200, "hello")};
   SECTION("one byte and another, for ever") {
