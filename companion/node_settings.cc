@@ -27,21 +27,6 @@ std::vector<std::string> matching(const std::string& directory, std::string_view
   return files;
 }
 
-Ini load_xroad(const std::string& directory) {
-  std::vector<std::string> files;
-  const auto add = [&](const std::vector<std::string>& more) {
-    files.insert(files.end(), more.begin(), more.end());
-  };
-  const std::string conf = directory + "/conf.d";
-  add({conf + "/common.ini", conf + "/proxy.ini", conf + "/signer.ini"});
-  add(matching(conf + "/addons", ""));
-  add(matching(conf, "override-"));
-  add({conf + "/local.ini", conf + "/node.ini"});
-  Ini all;
-  for (const std::string& file : files) all.merge(Ini::load_if_exists(file));
-  return all;
-}
-
 const SettingRow* find_row(const IniValue& value) {
   const std::span<const SettingRow> table = setting_table();
   const auto found = std::find_if(table.begin(), table.end(), [&](const SettingRow& row) {
@@ -94,9 +79,24 @@ std::string reachable(const std::string& interface) {
 
 }  // namespace
 
+Ini load_xroad_ini(const std::string& directory) {
+  std::vector<std::string> files;
+  const auto add = [&](const std::vector<std::string>& more) {
+    files.insert(files.end(), more.begin(), more.end());
+  };
+  const std::string conf = directory + "/conf.d";
+  add({conf + "/common.ini", conf + "/proxy.ini", conf + "/signer.ini"});
+  add(matching(conf + "/addons", ""));
+  add(matching(conf, "override-"));
+  add({conf + "/local.ini", conf + "/node.ini"});
+  Ini all;
+  for (const std::string& file : files) all.merge(Ini::load_if_exists(file));
+  return all;
+}
+
 NodeSettings load_node_settings(const ConfigPlaces& places) {
   NodeSettings settings = defaults(places);
-  apply_xroad(settings, load_xroad(places.xroad));
+  apply_xroad(settings, load_xroad_ini(places.xroad));
   // What X-Road's files say is where X-Road's proxy listens, whatever we are told to do.
   if (settings.health.port != 0) {
     settings.proxy_answers.proxy_health = {reachable(settings.health.host), settings.health.port,
