@@ -23,6 +23,15 @@ int companion_check(const ConfigPlaces& places, CheckFormat format, Clock& clock
 // What the running companion says; asks the checks itself when none runs.
 int companion_status(const NodeSettings& settings, bool json, Clock& clock);
 
+struct DoctorOrder {
+  ConfigPlaces places;
+  std::string root;  // look at the system that is mounted there; empty: this one
+  bool json = false;
+};
+// The guide's chapters 3.2 and 3.3 as a checklist. Changes nothing. Exit code: 0 nothing is wrong,
+// the class of the first point that is, 23 when some could not be looked at.
+int companion_doctor(const DoctorOrder& order, Clock& clock);
+
 struct MaintenanceOrder {
   bool on = false;
   bool drain = false;

@@ -22,6 +22,7 @@ struct Line {
   cli::MaintenanceOrder order;
   long long lasts = 0;
   std::string shell;  // of completion
+  std::string root;   // of doctor
 };
 
 // A daemon speaks to the journal where it has one: that never blocks.
@@ -68,6 +69,10 @@ void add_verbs(CLI::App& app, Line& line) {
   CLI::App* status = app.add_subcommand("status", "Can this node work, and if not, why?");
   status->add_flag("--json", line.json, "One JSON object.");
   app.add_subcommand("example", "Print companion.ini with every key.");
+  CLI::App* doctor = app.add_subcommand(
+      "doctor", "The cluster guide as a checklist of this node, with what mends it.");
+  doctor->add_flag("--json", line.json, "One JSON object.");
+  doctor->add_option("--root", line.root, "Look at the system that is mounted there.");
   add_maintenance(app, line);
   cli::add_companion_words(app, line.shell);
 }
@@ -89,6 +94,9 @@ int run_verb(const CLI::App& app, Line& line) {
                         : line.monitor ? cli::CheckFormat::Monitor
                                        : cli::CheckFormat::Table;
     return cli::companion_check(line.places, format, clock);
+  }
+  if (app.got_subcommand("doctor")) {
+    return cli::companion_doctor({line.places, line.root, line.json}, clock);
   }
   if (app.got_subcommand("example")) {
     std::fputs(example_ini().c_str(), stdout);
