@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "companion/doctor/examine.h"
 
+#include <optional>
+
 #include "base/text.h"
 #include "companion/doctor/database.h"
 #include "companion/doctor/groups.h"
@@ -26,7 +28,8 @@ constexpr Topic kTopics[] = {
 struct Settings {
   NodeSettings node;
   Ini xroad;
-  std::string trouble;
+  std::optional<Error> trouble;
+  bool xroad_read = false;
 };
 
 Settings read_settings(const DoctorPlaces& places) {
@@ -38,13 +41,16 @@ Settings read_settings(const DoctorPlaces& places) {
     try {
       read();
     } catch (const Error& error) {
-      if (settings.trouble.empty()) settings.trouble = error.text();
+      if (!settings.trouble) settings.trouble = error;
     }
   };
   ConfigPlaces xroads_alone = config;
   xroads_alone.own.clear();
   xroads_alone.own_must_exist = false;
-  attempt([&] { settings.xroad = load_xroad_ini(config.xroad); });
+  attempt([&] {
+    settings.xroad = load_xroad_ini(config.xroad);
+    settings.xroad_read = true;
+  });
   attempt([&] { settings.node = load_node_settings(xroads_alone); });
   attempt([&] { settings.node = load_node_settings(config); });
   settings.node.places = config;
@@ -54,10 +60,14 @@ Settings read_settings(const DoctorPlaces& places) {
   return settings;
 }
 
+Finding judge_settings(const std::optional<Error>& trouble) {
+  if (!trouble) return fine("readable, and every value fits");
+  if (trouble->code() == EACCES) return unknown(trouble->text() + ": run as root");
+  return wrong(trouble->fault(), trouble->text(), "correct that line");
+}
+
 Finding settings_finding(const Settings& settings) {
-  Finding finding = settings.trouble.empty()
-                        ? fine("readable, and every value fits")
-                        : wrong(Fault::Usage, settings.trouble, "correct that line");
+  Finding finding = judge_settings(settings.trouble);
   finding.topic = "node";
   finding.point = "settings";
   return finding;
@@ -75,8 +85,9 @@ Findings examine(const DoctorPlaces& places, Clock& clock,
   const Settings settings = read_settings(places);
   add(settings_finding(settings));
   Accounts accounts(places.root, clock);
-  const DoctorSubject subject{places,   settings.node, settings.xroad, node_type(settings.xroad),
-                              accounts, clock};
+  const DoctorSubject subject{
+      places,   settings.node, settings.xroad,     node_type(settings.xroad),
+      accounts, clock,         settings.xroad_read};
   for (const Topic& topic : kTopics) {
     for (Finding& finding : topic.look(subject)) {
       finding.topic = topic.name;

@@ -79,6 +79,7 @@ class Health {
   }
 
   Finding configured() const {
+    if (settings_.health.port == 0 && !subject_.xroad_read) return not_looked();
     if (settings_.health.port == 0) {
       return wrong(Fault::Usage,
                    "health-check-port is not set (" + escape(settings_.health.where) +
@@ -91,11 +92,14 @@ class Health {
 
   bool one_port() const { return proxy_port_ == settings_.health.port; }
 
+  static Finding not_looked() { return unknown("not looked at: X-Road's files were not read"); }
+
   Finding proxys_health() const {
+    if (!subject_.xroad_read) return not_looked();
     if (proxy_port_ == 0) return not_here("X-Road's own files set no health-check-port");
     if (owner_ == Owner::Companion && one_port()) {
       return wrong(Fault::Start, "xroad-companion has its port " + std::to_string(proxy_port_),
-                   "write another health-check-port below [proxy] of " +
+                   "write health-check-port = 5598 below [proxy] of " +
                        escape(subject_.places.config.own) + " and systemctl restart " + kUnit);
     }
     return ask(settings_.proxy_answers.proxy_health, "systemctl restart xroad-proxy",

@@ -36,6 +36,7 @@ Finding type_point(const DoctorSubject& subject) {
   const std::string file = node_ini(subject);
   const std::string mend = "printf '[node]\\ntype=slave\\n' >" + escape(file) +
                            " (on the primary: type=master), and restart X-Road's services";
+  if (!subject.xroad_read) return unknown("not looked at: see above");
   const IniValue* value = subject.xroad.find("node", "type");
   if (value == nullptr) {
     return wrong(Fault::Role, "nobody says it: X-Road takes this node for standalone", mend);

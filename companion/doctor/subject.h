@@ -47,6 +47,7 @@ struct DoctorSubject {
   NodeType type;
   Accounts& accounts;
   Clock& clock;
+  bool xroad_read = true;  // false: X-Road's files tell nothing, which is no finding
 
   bool in_cluster() const { return type == NodeType::Primary || type == NodeType::Secondary; }
 };

@@ -228,7 +228,27 @@ TEST_CASE("doctor: a wrong line in a settings file is named and hides nothing el
   is_fine(node, "node type", "a secondary");
   node.tree.file("etc/xroad/conf.d/local.ini", "[proxy\n");
   is_wrong(node, "settings", Fault::Usage, "local.ini:1", "correct");
+  for (const char* point : {"node type", "health port", "proxy's health", "kept connections"}) {
+    is(PointState::Unknown, node, point, "not looked at");
+  }
   CHECK(findings_code(node.examine()) == exit_code(Fault::Usage));
+}
+
+TEST_CASE("doctor: who may not look finds nothing wrong", "[doctor]") {
+  DoctorNode node;
+  node.type("master").tree.file("etc/xroad/db.properties", "", 0600);
+  ::chmod(node.root().c_str(), 0755);
+  node.tree.mode("etc/xroad/conf.d", 0);
+  const int code = as_nobody([&] {
+    const Findings findings = node.examine();
+    for (const char* point : {"settings", "node type", "node.ini", "kept connections",
+                              "db.properties", "health port", "proxy's health"}) {
+      if (find(findings, point).state != PointState::Unknown) return 1;
+    }
+    return find(findings, "settings").found.ends_with("Permission denied: run as root") ? 0 : 2;
+  });
+  node.tree.mode("etc/xroad/conf.d", 0750);
+  CHECK(code == 0);
 }
 
 TEST_CASE("doctor: a clock that nobody sets is wrong, another system's is not asked", "[doctor]") {
