@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -200,7 +201,15 @@ class Board::Core : public std::enable_shared_from_this<Board::Core> {
 
 Board::Board(std::vector<std::unique_ptr<Check>> checks, Clock& clock, CheckTimes times)
     : core_(std::make_shared<Core>(std::move(checks), clock, times)) {
-  core_->start();
+  try {
+    core_->start();
+  } catch (const std::system_error& error) {
+    core_->stop(std::chrono::seconds(1));  // those that there are
+    throw Error(Fault::Start,
+                std::string("cannot start a thread for every check: ") + error.code().message() +
+                    ": see TasksMax and ulimit -u",
+                error.code().value());
+  }
 }
 
 Board::~Board() { stop(std::chrono::seconds(1)); }

@@ -7,6 +7,16 @@
 #include <utility>
 
 namespace xs {
+namespace {
+
+// The HTTP library waits for an edge: an end that came with the bytes before it is never seen, and
+// the connection stays until its time is over. This makes another edge.
+void pass_on_the_end(int fd) {
+  char byte = 0;
+  if (::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) ::shutdown(fd, SHUT_RD);
+}
+
+}  // namespace
 
 void Connections::opened(int fd, const PeerAddress& address) {
   const std::lock_guard hold(lock_);
@@ -25,6 +35,7 @@ void Connections::completed(int fd) {
   found->second.since = clock_.now();
   found->second.order = ++events_;
   if (!std::exchange(found->second.useful, true) && !found->second.cut) --waiting_;
+  pass_on_the_end(fd);
 }
 
 void Connections::closed(int fd) {
@@ -39,7 +50,11 @@ void Connections::sweep() {
   const std::lock_guard hold(lock_);
   const Instant now = clock_.now();
   for (auto& [fd, open] : open_) {
-    if (now >= open.since + (open.useful ? next_request_ : first_request_)) cut(fd, open);
+    if (now >= open.since + (open.useful ? next_request_ : first_request_)) {
+      cut(fd, open);
+    } else if (!open.cut) {
+      pass_on_the_end(fd);
+    }
   }
 }
 

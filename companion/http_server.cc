@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "companion/http_server.h"
 
+#include <malloc.h>
 #include <microhttpd.h>
 #include <spdlog/spdlog.h>
 #include <strings.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdarg>
 #include <cstdio>
@@ -105,6 +107,7 @@ struct HttpServer::Parts {
   HttpLimits limits;
   Connections connections;
   std::uint16_t port = 0;
+  std::size_t most = 0;  // connections since the last time that memory was given back
   MHD_Daemon* daemon = nullptr;
 
   HttpAnswer answer(const HttpRequest& request) const noexcept {
@@ -209,6 +212,15 @@ HttpServer::HttpServer(Fd listening, HttpHandler handler, Clock& clock, HttpLimi
 HttpServer::~HttpServer() { MHD_stop_daemon(parts_->daemon); }
 
 std::uint16_t HttpServer::port() const { return parts_->port; }
-void HttpServer::sweep() { parts_->connections.sweep(); }
+
+void HttpServer::sweep() {
+  parts_->connections.sweep();
+  const std::size_t open = parts_->connections.size();
+  parts_->most = std::max(parts_->most, open);
+  if (parts_->most < 64 || open > parts_->most / 4) return;
+  // What a crowd used goes back to the system, which the allocator would not do by itself.
+  ::malloc_trim(0);
+  parts_->most = open;
+}
 
 }  // namespace xs

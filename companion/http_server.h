@@ -58,7 +58,8 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   std::uint16_t port() const;
-  // Cuts connections past their time. Called about once a second.
+  // Cuts connections past their time, and gives back the memory of a crowd that has gone. Called
+  // about once a second, by one thread.
   void sweep();
 
  private:

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "companion/service.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
+
 #include "companion/health_port.h"
 #include "companion/make_checks.h"
 
@@ -33,9 +37,24 @@ Fd open_agent(const NodeSettings& settings) {
                    how_to_move(settings, "another program has it", "agent", "port"));
 }
 
+// How many descriptors all ports together may hold. Without that, clients that hang would take them
+// from the load balancer and from the checks where the process may have few.
+rlim_t descriptor_room() {
+  constexpr rlim_t kOwn = 128, kLeast = 36;  // agent port, checks, log
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kLeast;
+  return limit.rlim_cur > kOwn + kLeast ? limit.rlim_cur - kOwn : kLeast;
+}
+
+HttpLimits health_limits() {
+  HttpLimits limits;
+  limits.connections = static_cast<unsigned>(std::min<rlim_t>(512, descriptor_room() / 9 * 8));
+  return limits;
+}
+
 HttpLimits admin_limits() {
   HttpLimits limits;
-  limits.connections = 64;
+  limits.connections = static_cast<unsigned>(std::min<rlim_t>(64, descriptor_room() / 9));
   limits.body = 4096;  // a form
   return limits;
 }
@@ -62,7 +81,8 @@ Service::Service(ServicePorts ports, const NodeSettings& settings,
   if (ports.health) {
     health_.emplace(
         std::move(ports.health),
-        [this](const HttpRequest&) { return health_answer(board_, maintenance_); }, clock);
+        [this](const HttpRequest&) { return health_answer(board_, maintenance_); }, clock,
+        health_limits());
   }
   if (ports.admin) {
     admin_.emplace(board_, maintenance_, std::move(facts));

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "companion/board.h"
 
+#include <sys/resource.h>
+
 #include "tests/support/catch.h"
 #include "tests/support/stage_clock.h"
 #include "tests/support/staged_check.h"
+#include "tests/support/temp_tree.h"
 
 using namespace xs;
 using namespace std::chrono_literals;
@@ -144,4 +147,20 @@ TEST_CASE("board: without checks there is nothing to fail", "[companion]") {
   const Board board({}, clock);
   CHECK_FALSE(board.first_failure());
   CHECK(board.wait_until_known(clock.now() + 1s));
+}
+
+TEST_CASE("board: without a thread for every check it does not start", "[companion]") {
+  const int outcome = test::as_nobody([] {
+    const rlimit none{1, 1};
+    if (::setrlimit(RLIMIT_NPROC, &none) != 0) return 2;
+    Stage stage;
+    stage.add("a");
+    try {
+      const Board board(std::move(stage.checks), stage.clock);
+    } catch (const Error& error) {
+      return error.fault() == Fault::Start ? 0 : 3;
+    }
+    return 4;
+  });
+  CHECK(outcome == 0);
 }

@@ -97,6 +97,26 @@ TEST_CASE("hostile: idle connections from anywhere keep no probe out", "[compani
   }
 }
 
+TEST_CASE("hostile: a client that will say no more is let go, answered or not", "[companion]") {
+  Ports ports{Ports::WithoutChecks()};
+  const std::uint16_t port = ports.known().health_port();
+  for (int round = 0; round < 20; ++round) {  // the end may come with the bytes, or after them
+    RawClient asked(port);
+    asked.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    asked.finish();
+    const std::string said = asked.read_to_end();
+    CHECK(said.starts_with(kOk));
+    CHECK(said.find(kOk, 1) != std::string::npos);
+    RawClient begun(port);
+    begun.send("GET / HTTP/1.1\r\nHo");
+    begun.finish();
+    CHECK(eventually([&] {
+      ports.service().sweep();
+      return begun.is_closed();
+    }));
+  }
+}
+
 TEST_CASE("hostile: a request that drips is cut after 10 s, whatever it sends", "[companion]") {
   Ports ports{Ports::WithoutChecks()};
   Service& service = ports.known();

@@ -94,6 +94,33 @@ TEST_CASE("xroad-companion: a check that fails leaves the daemon at work", "[com
   CHECK(daemon.wait() == 0);
 }
 
+TEST_CASE("xroad-companion: a stuck check and open requests do not hold up its end",
+          "[companion]") {
+  Node node;
+  const test::SilentPort database;
+  node.configure(
+      "[checks]\nglobal-conf = false\nauth-key = false\n[serverconf-db]\ndb-properties = " +
+      node.tree.path_of("db.properties") + "\n");
+  node.tree.file("db.properties",
+                 "serverconf.hibernate.connection.url=jdbc:postgresql://127.0.0.1:" +
+                     std::to_string(database.port()) +
+                     "/serverconf\nserverconf.hibernate.connection.username=serverconf\n"
+                     "serverconf.hibernate.connection.password=x\n");
+  Daemon& daemon = node.serve();
+  CHECK(test::http_ask(node.health, "GET /").body ==
+        "Health check has no result yet for: Server conf database status\n");
+  test::RawClient begun(node.health), kept(node.health), silent(node.agent);
+  begun.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx");
+  kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  kept.read_until([](const std::string& all) { return all.ends_with("status\n"); });
+  const auto asked = std::chrono::steady_clock::now();
+  daemon.signal(SIGTERM);
+  CHECK(daemon.wait() == 0);
+  CHECK(std::chrono::steady_clock::now() - asked < 4s);  // the check would wait for 5 s
+  CHECK(begun.read_to_end().empty());
+  CHECK(kept.read_to_end().empty());
+}
+
 TEST_CASE("xroad-companion: who cannot start says why in one line", "[companion]") {
   Node node;
   const test::SilentPort proxy;
