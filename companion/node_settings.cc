@@ -1,31 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "companion/node_settings.h"
 
-#include <dirent.h>
-
 #include <algorithm>
 #include <memory>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
+#include "companion/xroad_ini.h"
 
 namespace xs {
 namespace {
-
-// Files of an X-Road directory that begin and end so, in the order of their names. A directory that
-// is not there has none; one that cannot be read may hold settings, so it is an error.
-std::vector<std::string> matching(const std::string& directory, std::string_view begin) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), &::closedir);
-  if (open == nullptr && errno != ENOENT) throw_errno("read", directory);
-  std::vector<std::string> files;
-  while (const dirent* entry = open == nullptr ? nullptr : ::readdir(open.get())) {
-    const std::string_view name = entry->d_name;
-    if (!name.starts_with(begin) || !name.ends_with(".ini") || name.starts_with('.')) continue;
-    files.push_back(directory + "/" + std::string(name));
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 const SettingRow* find_row(const IniValue& value) {
   const std::span<const SettingRow> table = setting_table();
@@ -78,21 +63,6 @@ std::string reachable(const std::string& interface) {
 }
 
 }  // namespace
-
-Ini load_xroad_ini(const std::string& directory) {
-  std::vector<std::string> files;
-  const auto add = [&](const std::vector<std::string>& more) {
-    files.insert(files.end(), more.begin(), more.end());
-  };
-  const std::string conf = directory + "/conf.d";
-  add({conf + "/common.ini", conf + "/proxy.ini", conf + "/signer.ini"});
-  add(matching(conf + "/addons", ""));
-  add(matching(conf, "override-"));
-  add({conf + "/local.ini", conf + "/node.ini"});
-  Ini all;
-  for (const std::string& file : files) all.merge(Ini::load_if_exists(file));
-  return all;
-}
 
 NodeSettings load_node_settings(const ConfigPlaces& places) {
   NodeSettings settings = defaults(places);

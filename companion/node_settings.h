@@ -69,8 +69,6 @@ struct NodeSettings {
 };
 
 NodeSettings load_node_settings(const ConfigPlaces& places);
-// X-Road's own files alone, merged in their order.
-Ini load_xroad_ini(const std::string& directory);
 
 // One key that we read, for the loader and for the documented example.
 struct SettingRow {

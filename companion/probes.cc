@@ -20,6 +20,9 @@ HttpAnswer bad(const std::string& name, const std::string& why) {
   return text(400, "Invalid parameter '" + name + "': " + why + "\n");
 }
 
+const std::string& word_of(const Reading& reading) { return reading.check.word; }
+const std::string& word_of(const LeftOut& left_out) { return left_out.word; }
+
 // The words to leave out; the one that names no check goes to `unknown`. One probe is for all nodes
 // of a cluster: a check that this one leaves out by its role is known.
 std::set<std::string> excluded(const HttpRequest& request, const StatusReport& report,
@@ -27,11 +30,11 @@ std::set<std::string> excluded(const HttpRequest& request, const StatusReport& r
   std::set<std::string> words;
   for (const auto& [key, value] : request.query) {
     if (key != "exclude") continue;
-    const bool known = value == "maintenance" ||
-                       std::any_of(report.checks.begin(), report.checks.end(),
-                                   [&](const Reading& one) { return one.check.word == value; }) ||
-                       std::any_of(report.left_out.begin(), report.left_out.end(),
-                                   [&](const LeftOut& one) { return one.word == value; });
+    const std::string& word = value;
+    const auto is = [&word](const auto& one) { return word_of(one) == word; };
+    const bool known = word == "maintenance" ||
+                       std::any_of(report.checks.begin(), report.checks.end(), is) ||
+                       std::any_of(report.left_out.begin(), report.left_out.end(), is);
     if (!known) unknown = value;
     words.insert(value);
   }

@@ -11,8 +11,10 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 umask 027
 work=$(mktemp -d "${TMPDIR:-/tmp}/xroad-sync-demo.XXXXXX")
 sshd_pid=
+companion_pid=
 made_run=no
 cleanup() {
+  stop_companion
   stop_primary
   rm -rf "$work"
   [ "$made_run" = no ] || rmdir /run/sshd 2>/dev/null || true
@@ -161,6 +163,59 @@ beginning() {
 }
 
 inode() { stat -c %i "$1"; }
+
+# ---- the companion
+
+# Of X-Road itself nothing runs here, so that X-Road's own checks are off.
+start_companion() {
+  health=$(free_port)
+  until admin=$(free_port); [ "$admin" != "$health" ]; do :; done
+  cat >"$work/companion.ini" <<CONFIG
+[proxy]
+health-check-interface = 127.0.0.1
+health-check-port = $health
+
+[admin]
+port = $admin
+
+[checks]
+global-conf = false
+auth-key = false
+serverconf-db = false
+sync-age = true
+
+[sync-age]
+status-file = $work/one.state/status.json
+CONFIG
+  "$bin/xroad-companion" --config "$work/companion.ini" --xroad "$work/one" serve 2>"$work/companion.log" &
+  companion_pid=$!
+  local deadline=$((SECONDS + 10))
+  until [[ $(probe 2>/dev/null) == "HTTP/1.1 200"* ]]; do
+    kill -0 "$companion_pid" 2>/dev/null || fail "the companion did not start: $(cat "$work/companion.log")"
+    [ "$SECONDS" -lt "$deadline" ] || fail "the companion does not answer: $(cat "$work/companion.log")"
+    read -r -t 0.05 <> <(:) || true
+  done
+}
+
+stop_companion() {
+  [ -n "$companion_pid" ] || return 0
+  kill "$companion_pid" 2>/dev/null || true
+  wait "$companion_pid" 2>/dev/null || true
+  companion_pid=
+}
+
+companion() { "$bin/xroad-companion" --config "$work/companion.ini" --xroad "$work/one" "$@"; }
+
+# What a load balancer sees: the status line and the body.
+probe() {
+  local reply
+  exec 3<>"/dev/tcp/127.0.0.1/$health"
+  printf 'GET / HTTP/1.0\r\n\r\n' >&3
+  reply=$(tr -d '\r' <&3)
+  exec 3>&-
+  printf '%s\n' "${reply%%$'\n'*}"
+  case $reply in *$'\n\n'*) printf '%s\n' "${reply#*$'\n\n'}" ;; esac
+}
 
 # ---- the story
 
@@ -335,6 +390,25 @@ step "What the status says"
 secondary one status
 secondary one status --check
 secondary one status --json | python3 -m json.tool >/dev/null || fail "the status is not JSON"
+
+step "The companion tells a load balancer whether secondary one can work"
+start_companion
+probe
+
+step "Taken out for an upgrade, by a command; then back in"
+companion maintenance on --reason "upgrade to 7.8" --for 600
+said=$(probe)
+echo "$said"
+grep -qx 'Health check interface is in maintenance mode.' <<<"$said" || fail "the load balancer is not told"
+companion maintenance status
+companion maintenance off
+[[ $(probe) == "HTTP/1.1 200"* ]] || fail "it is not back in"
+
+step "What it knows, and, with X-Road's own checks, why this machine is no security server"
+companion check
+stop_companion
+sed -i '/^global-conf\|^auth-key\|^serverconf-db/d' "$work/companion.ini"
+refused 2 'cannot work' companion check
 
 step "Done in $((SECONDS - began)) s. Next:"
 cat <<TEXT

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The companion's pages, example and completion, against the program and its table.
-#include <sys/stat.h>
+#include <algorithm>
+#include <sstream>
 
 #include "base/text.h"
 #include "cli/companion_manual.h"
@@ -75,6 +76,59 @@ TEST_CASE("companion docs: the page has every verb that help lists, and no hidde
     }
   }
   CHECK(page.find(".SS manual\n") == std::string::npos);
+}
+
+TEST_CASE("companion docs: the commands of the README are the program's, its settings are taken",
+          "[docs]") {
+  const std::string readme = test::document("README.md");
+  std::size_t commands = 0;
+  const std::string start = "\n    xroad-companion ";
+  for (std::size_t at = readme.find(start); at != std::string::npos;
+       at = readme.find(start, at + 1)) {
+    const std::string line = readme.substr(at + 5, readme.find('\n', at + 1) - at - 5);
+    INFO(line);
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::vector<std::string> verb;
+    std::vector<std::string> options;
+    for (std::string word; words >> word;) {
+      if (word.starts_with("--")) options.push_back(word);
+      if (options.empty() && word != "xroad-companion") verb.push_back(word);
+    }
+    std::vector<std::string> ask = verb;
+    ask.emplace_back("--help");
+    const std::string help = output_of(ask);
+    std::string usage = "Usage: xroad-companion";
+    for (const std::string& word : verb) usage += " " + word;
+    CHECK_THAT(help, Contains(usage + " "));
+    for (const std::string& option : options) CHECK_THAT(help, Contains("  " + option + " "));
+    ++commands;
+  }
+  CHECK(commands >= 6);
+
+  const std::size_t print = readme.find("printf '[proxy]");
+  REQUIRE(print != std::string::npos);
+  std::string ini = readme.substr(print + 8, readme.find('\'', print + 8) - print - 8);
+  for (std::size_t at = ini.find("\\n"); at != std::string::npos; at = ini.find("\\n")) {
+    ini.replace(at, 2, "\n");
+  }
+  const test::TempDir dir;
+  const NodeSettings settings =
+      load_node_settings({dir.path() + "/xroad", dir.write("companion.ini", ini), true});
+  CHECK(settings.health.port == 5598);
+  CHECK(settings.admin.port == 5590);
+}
+
+TEST_CASE("companion docs: the README knows every check of ours", "[docs]") {
+  const auto rows = test::markdown_table(test::document("README.md"), "| check | fails when |");
+  REQUIRE(rows.size() == 4);
+  for (const SettingRow& row : setting_table()) {
+    // X-Road's own are on without a word.
+    if (std::string(row.section) != "checks" || std::string(row.example) == "true") continue;
+    INFO(row.key);
+    CHECK(std::any_of(rows.begin(), rows.end(), [&](const test::MarkdownRow& one) {
+      return one.at(0) == "`" + std::string(row.key) + "`";
+    }));
+  }
 }
 
 TEST_CASE("companion docs: the example configuration is the table's", "[docs]") {

@@ -162,6 +162,26 @@ TEST_CASE("node_settings: X-Road's own wrong port is named too, its other keys a
   CHECK(load(tree).health.port == 5588);
 }
 
+TEST_CASE("node_settings: what X-Road's reader takes in its files keeps nothing from starting",
+          "[companion]") {
+  TempTree tree;
+  tree.file("xroad/conf.d/common.ini",
+            "no value\n[broken\n= nothing\n\x01 = x\n" + std::string(20'000, 'x') +
+                "\n[proxy]\nhealth-check-port = 5588 ; the load balancer's\n"
+                "health-check-interface: \"127.0.0.1\"\n");
+  tree.file("xroad/conf.d/node.ini", "[node]\ntype = slave # since May\n");
+  NodeSettings settings = load(tree);
+  CHECK(settings.health.port == 5588);
+  CHECK(settings.health.where == tree.path_of("xroad/conf.d/common.ini") + ":7");
+  CHECK(settings.health.host == "127.0.0.1");
+  CHECK(settings.role == "secondary");
+  // Ours has one form.
+  tree.file("companion.ini", "[admin]\nport = 5590 ; a comment\n");
+  CHECK_THAT(refusal(tree), Contains("companion.ini:2: "));
+  tree.file("companion.ini", "no value\n");
+  CHECK_THAT(refusal(tree), Contains("companion.ini:1: "));
+}
+
 TEST_CASE("node_settings: a file that was named must be there", "[companion]") {
   const TempTree tree;
   ConfigPlaces named = places(tree);
