@@ -10,6 +10,7 @@
 #include "companion/doctor/node.h"
 #include "companion/doctor/units.h"
 #include "companion/doctor/versions.h"
+#include "companion/xroad_ini.h"
 
 namespace xs {
 namespace {
