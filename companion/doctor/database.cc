@@ -88,7 +88,8 @@ class Database {
     std::optional<DbTarget> messagelog;
     try {
       messagelog = read_db_properties(file_, "messagelog");
-    } catch (const Error&) {  // a node without the message log
+    } catch (const Error&) {
+      messagelog.reset();  // a node without the message log
     }
     return judge_instance(*target_, messagelog, escape(file_));
   }

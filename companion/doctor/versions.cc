@@ -125,7 +125,8 @@ Finding judge_packages(const std::string& lines) {
   }
   std::string found;
   for (const auto& [version, names] : versions) {
-    found += (found.empty() ? "" : "; ") + version + ": " + names;
+    if (!found.empty()) found += "; ";
+    found.append(version).append(": ").append(names);
   }
   return wrong(Fault::Mismatch, "packages of different versions: " + found,
                "finish the upgrade: apt install 'xroad-*' (RHEL: dnf upgrade 'xroad-*')");
