@@ -8,6 +8,7 @@
 
 using namespace xs;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 using test::eventually;
 using test::Ports;
 using test::RawClient;
@@ -137,7 +138,7 @@ TEST_CASE("hostile: a request that drips is cut after 10 s, whatever it sends", 
 TEST_CASE("hostile: malformed and huge requests end, and the port lives on", "[companion]") {
   Ports ports{Ports::WithoutChecks()};
   const std::uint16_t port = ports.known().health_port();
-  const std::string nul("GET /\0/x HTTP/1.1\r\nHo\0st: a\r\n\r\n", 33);
+  const std::string nul = "GET /\0/x HTTP/1.1\r\nHo\0st: a\r\n\r\n"s;
   const std::vector<std::string> requests = {
       "\r\n\r\n\r\n",
       std::string(64, '\0'),
