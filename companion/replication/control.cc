@@ -80,7 +80,10 @@ std::string kept_there(Primary& primary, const std::string& slot, Instant deadli
   constexpr const char* kBeyond = "; what needs more must be set up anew";
   if (slot.empty()) {
     std::string kept = primary.show("wal_keep_size", deadline);
-    if (kept.empty()) kept = primary.show("wal_keep_segments", deadline) + " segments";
+    if (kept.empty()) {  // before 13, or before 10, where nobody tells us
+      const std::string segments = primary.show("wal_keep_segments", deadline);
+      kept = segments.empty() ? "wal_keep_segments" : segments + " segments";
+    }
     return "this node has no slot: when it is cut off or stopped, the primary keeps " +
            escape(kept) + " of WAL for it" + kBeyond;
   }

@@ -220,8 +220,11 @@ TEST_CASE("replication verbs: wait tells one trouble from another", "[companion]
              Contains("the primary: ") && Contains("in time"));
   CHECK_THAT(admin.run(0, *standby, {"status", "--primary", hung, "--timeout", "2"}),
              Contains("primary   no answer: "));
-  CHECK_THAT(admin.fail(1, *standby, {"wait", "--primary", "host=a password=s3cret"}),
-             Contains("must not hold a password"));
+  for (const char* words : {"host=a password=s3cret", "host=a password=s3cret passfile=/none",
+                            "postgresql://u:s3cret@a"}) {
+    CHECK_THAT(admin.fail(1, *standby, {"wait", "--primary", words}),
+               Contains("must not hold a password"));
+  }
 
   // Gone, and hung.
   primary.freeze();
@@ -402,6 +405,7 @@ TEST_CASE("replication verbs: a client's certificate is the login, and is shown"
   options.hba = {"hostssl replication ss2 127.0.0.1/32 cert", "host replication ss2 all reject"};
   Postgres primary(options);
   primary.sql("create role ss2 login replication password null");
+  primary.sql("create role ss3 login replication password 's3cret'");
   const auto standby = primary.make_standby({"wal_retrieve_retry_interval = 100ms"});
   const std::string conninfo =
       "host=127.0.0.1 port=" + std::to_string(primary.port()) +
@@ -422,4 +426,15 @@ TEST_CASE("replication verbs: a client's certificate is the login, and is shown"
       admin.fail(10, *standby,
                  {"wait", "--primary", "sslrootcert=" + admin.dir.write("other.crt", node.pem())}),
       Contains("certificate verify failed"));
+
+  // A password in primary_conninfo, as the Central Server's guide has it, is used and not shown.
+  standby->sql(
+      "alter system set primary_conninfo = 'host=127.0.0.1 port=" + std::to_string(primary.port()) +
+      " user=ss3 password=s3cret sslmode=disable application_name=ss3'");
+  standby->sql("select pg_reload_conf()");
+  REQUIRE(primary.says("select state from pg_stat_replication where application_name = 'ss3'",
+                       "streaming"));
+  REQUIRE(streams(*standby));
+  CHECK_THAT(admin.run(0, *standby, {"wait"}), Contains("the position of 127.0.0.1:"));
+  CHECK_THAT(admin.run(0, *standby, {"status", "--json"}), Contains("\"position\": \"0/"));
 }
