@@ -4,6 +4,7 @@
 
 #include "companion/doctor/report.h"
 #include "companion/status_report.h"
+#include "companion/xroad_ini.h"
 #include "tests/companion/doctor_node.h"
 #include "tests/support/catch.h"
 #include "tests/support/http_peer.h"
