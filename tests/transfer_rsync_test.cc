@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <random>
 #include <set>
 #include <sstream>
@@ -22,12 +21,15 @@
 #include "tests/support/catch.h"
 #include "tests/support/converse.h"
 #include "tests/support/disk_trees.h"
-#include "tests/support/program.h"
+#include "tests/support/rsync.h"
+#include "tests/support/setting.h"
 
 using namespace xs;
 using test::chance;
 using test::DiskTree;
 using test::Picture;
+using test::rsync_is_here;
+using test::setting;
 using test::TempTree;
 
 namespace {
@@ -47,7 +49,7 @@ const T& one_of(Random& random, const std::vector<T>& list) {
 
 Mix plain() {
   Mix mix;
-  mix.options = {"rsync", "-a"};
+  mix.options = {"-a"};
   PullRequest& request = mix.request;
   request.options.keep = {Keep::Permissions, Keep::Times,    Keep::Owner,  Keep::Group,
                           Keep::Symlinks,    Keep::Specials, Keep::Devices};
@@ -136,24 +138,7 @@ PullResult pull(const TempTree& source, const std::string& destination, PullRequ
 
 // What it said, when it did not end well.
 std::string rsync(const Mix& mix, const TempTree& source, const TempTree& destination) {
-  std::vector<std::string> argv = mix.options;
-  argv.push_back(source.path() + "/");
-  argv.push_back(destination.path() + "/");
-  return test::run_program(argv).end;
-}
-
-bool rsync_is_here() {
-  try {
-    return test::run_program({"rsync", "--version"}).end == "it ended with status 0";
-  } catch (const Error&) {
-  }
-  WARN("no rsync here: nothing was compared");
-  return false;
-}
-
-std::uint64_t setting(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+  return test::rsync(mix.options, source.path(), destination.path()).end;
 }
 
 // Whole seconds, a few apart, so that newer, older and within the window all happen. No setuid
@@ -526,10 +511,7 @@ TEST_CASE("link_dest: files that are the same elsewhere become links, as rsync's
       tree->dir("now");
     }
     source.dir("keep");
-    std::vector<std::string> argv = mix.options;
-    argv.push_back(source.path() + "/");
-    argv.push_back(theirs.path_of("now") + "/");
-    INFO(text_of(mix) << test::run_program(argv).end);
+    INFO(text_of(mix) << test::rsync(mix.options, source.path(), theirs.path_of("now")).end);
     pull(source, ours.path_of("now"), mix.request);
     for (const char* name : {"same", "d/same", "bytes", "mode", "time"}) {
       const std::string path = std::string("now/") + name;
