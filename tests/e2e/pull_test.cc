@@ -9,16 +9,12 @@
 
 using Catch::Contains;
 using Catch::Matches;
+using Cluster = xs::test::Nodes;
 using xs::test::Primary;
 using xs::test::Ran;
 using xs::test::Secondary;
 
 namespace {
-
-struct Cluster {
-  Primary primary{XS_SERVER};
-  Secondary second{primary, XS_CLIENT, primary.let_in()};
-};
 
 // The guide's own words, with another program in front.
 std::vector<std::string> guide(const Secondary& second) {
