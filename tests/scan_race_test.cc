@@ -19,6 +19,72 @@
 using namespace xs;
 using namespace xs::test;
 
+namespace {
+
+// A file that a thread writes without end, a byte at a time, to its first and its second half in
+// turn: who reads it meanwhile gets a mixture that it never was. Single bytes, because the kernel
+// sets the time of a write before it moves the bytes: a long write that is held up in between can
+// be read half done with nothing to tell it by. Of one byte there is no half.
+class BusyFile {
+ public:
+  explicit BusyFile(TempTree& tree, const Dir& root) {
+    tree.file("f", bytes_);
+    file_ = root.open_file("f", O_WRONLY);
+    writer_ = std::thread([this] { write(); });
+  }
+  ~BusyFile() { stop(); }
+  BusyFile(const BusyFile&) = delete;
+  BusyFile& operator=(const BusyFile&) = delete;
+
+  void stop() {
+    stop_ = true;
+    if (writer_.joinable()) writer_.join();
+  }
+  // The writes that are begun, and those of them that are done: as many states it has had.
+  std::uint64_t begun() const { return begun_; }
+  std::uint64_t done() const { return done_; }
+
+  // Whether it was these bytes between the writes `from` and `to`; `from` never goes back.
+  bool was(const Digest& digest, std::uint64_t from, std::uint64_t to) {
+    for (; known_ < from; ++known_) apply(bytes_, known_);
+    std::string bytes = bytes_;
+    for (std::uint64_t at = from; digest_of(bytes) != digest; ++at) {
+      if (at == to) return false;
+      apply(bytes, at);
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kHalf = 300'000;  // more than is read at once
+
+  static std::size_t place(std::uint64_t number) {
+    return static_cast<std::size_t>(number / 2 * 7919 % kHalf + number % 2 * kHalf);
+  }
+  static char byte(std::uint64_t number) { return static_cast<char>(1 + number % 251); }
+  static void apply(std::string& bytes, std::uint64_t number) {
+    bytes[place(number)] = byte(number);
+  }
+  void write() {
+    while (!stop_) {
+      const std::uint64_t number = begun_++;
+      const char one = byte(number);
+      if (::pwrite(file_.get(), &one, 1, static_cast<off_t>(place(number))) != 1) return;
+      ++done_;
+    }
+  }
+
+  std::string bytes_ = std::string(2 * kHalf, '\0');
+  std::uint64_t known_ = 0;  // the writes that are in bytes_
+  Fd file_;
+  std::atomic<std::uint64_t> begun_{0};
+  std::atomic<std::uint64_t> done_{0};
+  std::atomic<bool> stop_{false};
+  std::thread writer_;
+};
+
+}  // namespace
+
 TEST_CASE("scan: a deep directory that is replaced while below it is a problem as a whole",
           "[sync]") {
   TempTree tree;
@@ -95,36 +161,33 @@ TEST_CASE("scan: what is flagged is still the right file after another was given
 
 TEST_CASE("scan: a file that is written while it is read is never taken for whole", "[sync]") {
   TempTree tree;
-  const std::string a(3'000'000, 'a');
-  const std::string b(3'000'000, 'b');
-  tree.file("f", a);
   const Dir root = Dir::open_root(tree.path());
-  std::atomic<bool> stop{false};
-  std::thread writer([&] {
-    const Fd file = root.open_file("f", O_WRONLY);
-    for (bool odd = true; !stop; odd = !odd) {
-      const std::string& bytes = odd ? b : a;
-      for (std::size_t at = 0; at < bytes.size(); at += 65'536) {
-        const std::size_t piece = std::min<std::size_t>(65'536, bytes.size() - at);
-        if (::pwrite(file.get(), bytes.data() + at, piece, static_cast<off_t>(at)) < 0) return;
-      }
-    }
-  });
-  int flagged = 0;
-  int mixed = 0;
-  for (int i = 0; i < 100; ++i) {
+  BusyFile file(tree, root);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  int written = 0;  // scans during which the writer came to write
+  int moved = 0;
+  while ((written < 100 || moved == 0) && std::chrono::steady_clock::now() < deadline) {
+    const std::uint64_t begun = file.begun();
+    const std::uint64_t before = file.done();
     const ScanResult result = scan(root, request_of(Compare::Content));
+    const std::uint64_t after = file.begun();
     const auto& digest = entry_of(result, "f").digest;
-    const bool suspect = !result.moved.empty() || !result.young.empty();
-    if (suspect) ++flagged;
-    if (!suspect && digest != digest_of(a) && digest != digest_of(b)) ++mixed;
+    if (after != begun) ++written;
+    if (!result.moved.empty()) {
+      ++moved;
+      REQUIRE_FALSE(digest.has_value());
+      REQUIRE(after != before);
+    } else if (result.young.empty() || after == before) {
+      REQUIRE(digest.has_value());
+      REQUIRE(file.was(*digest, before, after));
+    }
   }
-  stop = true;
-  writer.join();
-  CHECK(mixed == 0);
-  CHECK(flagged > 0);
-  tree.file("f", a);
-  CHECK(entry_of(scan(root, request_of(Compare::Content)), "f").digest == digest_of(a));
+  CHECK(written >= 100);
+  CHECK(moved > 0);
+  file.stop();
+  REQUIRE(file.begun() == file.done());
+  const auto digest = entry_of(scan(root, request_of(Compare::Content)), "f").digest;
+  CHECK(file.was(digest.value(), file.done(), file.done()));
 }
 
 TEST_CASE("scan: a file that changed a moment ago is young, and later is not", "[sync]") {
