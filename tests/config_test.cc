@@ -7,6 +7,7 @@
 #include "cli/use_config.h"
 #include "sync/xroad/preset.h"
 #include "tests/support/catch.h"
+#include "tests/support/guide.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/thrown.h"
 
@@ -46,27 +47,9 @@ bool mentions(const std::vector<std::string>& rules, const std::string& rule) {
 
 TEST_CASE("config: the cluster guide's command line means what it says", "[cli]") {
   const Node node;
-  const Config config = node.load({"-e",
-                                   "ssh -o ConnectTimeout=5 ",
-                                   "-aqz",
-                                   "--timeout=10",
-                                   "--delete-delay",
-                                   "--exclude",
-                                   "db.properties",
-                                   "--exclude",
-                                   "/conf.d/node.ini",
-                                   "--exclude",
-                                   "*.tmp",
-                                   "--exclude",
-                                   "/postgresql",
-                                   "--exclude",
-                                   "/globalconf",
-                                   "--exclude",
-                                   "/gpghome",
-                                   "--delay-updates",
-                                   "--log-file=/var/log/xroad/slave-sync.log",
-                                   "xroad-slave@ss1:/etc/xroad/",
-                                   "/etc/xroad/"});
+  const Config config =
+      node.load(test::guide_words("ssh -o ConnectTimeout=5 ", "/var/log/xroad/slave-sync.log",
+                                  "xroad-slave@ss1:/etc/xroad/", "/etc/xroad/"));
   CHECK(config.verb == Verb::Pull);
   CHECK(config.primary.user == "xroad-slave");
   CHECK(config.primary.host == "ss1");

@@ -14,7 +14,7 @@ namespace {
 
 std::string output_of(const std::vector<std::string>& argv) {
   const test::Outcome outcome = test::run_program(argv);
-  REQUIRE(outcome.end == "it ended with status 0");
+  REQUIRE(outcome.end == test::kCleanEnd);
   return outcome.out;
 }
 

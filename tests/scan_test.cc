@@ -1,83 +1,24 @@
 // SPDX-License-Identifier: MIT
+// What a scan lists, and what it says of each entry.
 #include "sync/scan.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <map>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "protocol/entries.h"
 #include "sync/attributes.h"
-#include "sync/contents.h"
 #include "sync/hash.h"
 #include "tests/support/catch.h"
+#include "tests/support/scans.h"
 #include "tests/support/temp_tree.h"
 
-namespace {
-
 using namespace xs;
-using test::as_nobody;
-using test::in_child;
-using test::TempTree;
-using Strings = std::vector<std::string>;
-
-ScanRequest request_of(Compare compare = Compare::Quick) {
-  ScanRequest request;
-  request.options.compare = compare;
-  request.options.keep = {Keep::Permissions, Keep::Owner, Keep::Group, Keep::Symlinks};
-  request.options.scan = {Scan::Recursive};
-  return request;
-}
-
-ScanResult scan_tree(const TempTree& tree, const ScanRequest& request = request_of()) {
-  return scan(Dir::open_root(tree.path()), request);
-}
-
-Strings paths_of(const ScanResult& result) {
-  Strings paths;
-  for (const Entry& entry : result.entries.list) paths.push_back(entry.path);
-  return paths;
-}
-
-Strings problems_of(const ScanResult& result) {
-  Strings paths;
-  for (const Problem& problem : result.problems) paths.push_back(problem.path);
-  return paths;
-}
-
-const Entry& entry_of(const ScanResult& result, const std::string& path) {
-  for (const Entry& entry : result.entries.list) {
-    if (entry.path == path) return entry;
-  }
-  throw std::runtime_error("no entry " + path);
-}
-
-// What the protocol asks of a manifest; throws where it does not hold.
-void check_encodes(const ScanResult& result) {
-  std::string bytes;
-  CHECK_NOTHROW(encode_entries(result.entries, bytes));
-  CHECK(result.stamps.size() == result.entries.list.size());
-}
-
-bool is_root() { return ::geteuid() == 0; }
-
-std::string repeated(std::string_view text, int times) {
-  std::string all;
-  while (times-- > 0) all += text;
-  return all;
-}
-
-}  // namespace
+using namespace xs::test;
 
 TEST_CASE("scan: a directory stands directly before what is below it", "[sync]") {
   TempTree tree;
@@ -121,107 +62,6 @@ TEST_CASE("scan: names of every kind are bytes to it", "[sync]") {
   CHECK(result.problems.empty());
   for (const std::string& name : names) CHECK(entry_of(result, name).digest == digest_of(name));
   check_encodes(result);
-}
-
-TEST_CASE("scan: a path of 4,000 bytes is walked with few descriptors", "[sync]") {
-  TempTree tree;
-  const std::string deep = repeated("d/", 1999) + "f";
-  tree.file(deep, "deep");
-  const std::string path = tree.path();
-  CHECK(in_child([&] {
-          const rlimit few{100, 100};
-          if (::setrlimit(RLIMIT_NOFILE, &few) != 0) return 1;
-          const ScanResult result = scan(Dir::open_root(path), request_of(Compare::Content));
-          if (!result.problems.empty() || result.entries.list.size() != 2001) return 2;
-          const Entry& last = result.entries.list.back();
-          std::string bytes;
-          encode_entries(result.entries, bytes);
-          return last.path == deep && last.digest == digest_of("deep") ? 0 : 3;
-        }) == 0);
-}
-
-TEST_CASE("scan: deep directories are found again after what is below them", "[sync]") {
-  TempTree tree;
-  std::string path;
-  for (int depth = 0; depth < 150; ++depth) {
-    tree.file(join_path(path, "after/file")).file(join_path(path, "z"));
-    path = join_path(path, "a");
-    tree.dir(path);
-  }
-  const ScanResult result = scan_tree(tree);
-  CHECK(result.problems.empty());
-  CHECK(result.entries.list.size() == 1 + 150 * 4);
-  check_encodes(result);
-}
-
-TEST_CASE("scan: a deep directory that is replaced while below it is a problem as a whole",
-          "[sync]") {
-  TempTree tree;
-  const std::string top = repeated("d/", 80) + "x";
-  tree.file(top + "/a/b").file(top + "/z");
-  ScanRequest request = request_of();
-  const Dir root = Dir::open_root(tree.path());
-  request.leave = [&](std::string_view path) {
-    if (path != top + "/a") return;
-    const auto split = split_path(top);
-    const Dir parent = root.walk(split.parent);
-    parent.rename("x", parent, "old");
-    parent.mkdir("x", 0755);
-  };
-  const ScanResult result = scan(root, request);
-  CHECK(problems_of(result) == Strings{top});
-  CHECK(result.entries.list.size() == 81);
-  check_encodes(result);
-}
-
-TEST_CASE("scan: a path that cannot travel is a problem of its directory", "[sync]") {
-  TempTree tree;
-  const std::string name(200, 'n');
-  const std::string deep = repeated(name + "/", 20);  // 4,020 bytes
-  tree.file(deep + std::string(76, 'f')).file(deep + std::string(77, 'f')).file("ok");
-  const ScanResult result = scan_tree(tree);
-  CHECK(problems_of(result) == Strings{deep.substr(0, deep.size() - 1)});
-  CHECK(result.entries.list.size() == 1 + 20 + 1 + 1);
-  check_encodes(result);
-}
-
-TEST_CASE("scan: an unreadable directory or file is a problem and the walk goes on", "[sync]") {
-  TempTree tree;
-  tree.file("closed/below").file("closed-file", "x", 0000).file("open/f", "bytes").file("listed/f");
-  tree.mode("closed", 0000).mode("listed", 0444);
-  const std::string path = tree.path();
-  CHECK(as_nobody([&path] {
-          const ScanResult result = scan(Dir::open_root(path), request_of(Compare::Content));
-          if (paths_of(result) != Strings{"", "listed", "open", "open/f"}) return 1;
-          if (problems_of(result) != Strings{"closed", "closed-file", "listed/f"}) return 2;
-          for (const Problem& problem : result.problems) {
-            if (problem.what != "cannot be read: Permission denied") return 3;
-          }
-          const ScanResult quick = scan(Dir::open_root(path), request_of());
-          if (problems_of(quick) != Strings{"closed", "listed/f"}) return 4;
-          std::string bytes;
-          encode_entries(result.entries, bytes);
-          return 0;
-        }) == 0);
-  tree.mode("closed", 0755).mode("listed", 0755);
-}
-
-TEST_CASE("scan: a root that cannot be read ends the scan", "[sync]") {
-  TempTree tree;
-  tree.dir("closed", 0311);
-  const std::string path = tree.path_of("closed");
-  CHECK(as_nobody([&path] {
-          try {
-            scan(Dir::open_root(path), request_of());
-          } catch (const Error& error) {
-            return error.fault() == Fault::Partial && error.code() == EACCES ? 0 : 1;
-          }
-          return 2;
-        }) == 0);
-  tree.dir("gone");
-  const Dir root = Dir::open_root(tree.path_of("gone"));
-  tree.remove("gone");
-  CHECK_THROWS_AS(scan(root, request_of()), Error);
 }
 
 TEST_CASE("scan: what is neither file, directory nor link is reported unless it is kept",
@@ -281,19 +121,6 @@ TEST_CASE("scan: hard links repeat their first path when they are kept", "[sync]
   CHECK(entry_of(result, "single").type == EntryType::File);
   CHECK(result.files == 2);
   check_encodes(result);
-}
-
-TEST_CASE("scan: links to a file that cannot be read are problems with it", "[sync]") {
-  TempTree tree;
-  tree.file("a", "bytes", 0000).hardlink("b", "a").file("c", "c");
-  const std::string path = tree.path();
-  CHECK(as_nobody([&path] {
-          ScanRequest request = request_of(Compare::Content);
-          request.options.keep = {Keep::Hardlinks};
-          const ScanResult result = scan(Dir::open_root(path), request);
-          if (paths_of(result) != Strings{"", "c"}) return 1;
-          return problems_of(result) == Strings{"a", "b"} ? 0 : 2;
-        }) == 0);
 }
 
 TEST_CASE("scan: the staging area at the root is never listed", "[sync]") {
@@ -380,107 +207,6 @@ TEST_CASE("scan: directories without files are pruned when asked", "[sync]") {
   check_encodes(result);
 }
 
-TEST_CASE("scan: a name that vanishes is counted and skipped", "[sync]") {
-  TempTree tree;
-  tree.file("a").dir("b").file("c", "c");
-  ScanRequest request = request_of(Compare::Content);
-  request.hidden = [&](std::string_view path, bool) {
-    if (path == "a" || path == "b") tree.remove(path);
-    return false;
-  };
-  ScanResult result = scan_tree(tree, request);
-  CHECK(paths_of(result) == Strings{"", "c"});
-  CHECK(result.vanished == 2);
-  CHECK(result.problems.empty());
-  // Gone, or a directory, when its contents are wanted.
-  tree.file("d").file("e");
-  const Dir root = Dir::open_root(tree.path());
-  result = scan(root, request_of());
-  tree.remove("d").remove("e").dir("e");
-  read_contents(root, result, {});
-  CHECK(paths_of(result) == Strings{"", "c"});
-  CHECK(result.vanished == 2);
-  check_encodes(result);
-}
-
-TEST_CASE("scan: a file that changed since it was seen is flagged and has no digest", "[sync]") {
-  TempTree tree;
-  tree.file("a", "same size 1").file("b", "stays").file("c", "x");
-  const Dir root = Dir::open_root(tree.path());
-  ScanResult result = scan(root, request_of());
-  const auto mtime = root.stat("a").mtime_ns;
-  tree.file("a", "same size 2").mtime("a", mtime);
-  tree.remove("c").file("c", "x");
-  read_contents(root, result, {.digests = true, .inline_limit = 100});
-  REQUIRE(result.moved == std::vector<std::uint32_t>{1, 3});
-  CHECK_FALSE(entry_of(result, "a").digest.has_value());
-  CHECK_FALSE(entry_of(result, "a").inlined);
-  CHECK(entry_of(result, "b").digest == digest_of("stays"));
-  check_encodes(result);
-}
-
-TEST_CASE("scan: what is flagged is still the right file after another was given up", "[sync]") {
-  TempTree tree;
-  tree.file("a").file("b").file("c", "x").file("d", "y");
-  if (is_root()) tree.owner("a", 54321, 54321).owner("d", 5, 5);
-  const Dir root = Dir::open_root(tree.path());
-  ScanResult result = scan(root, request_of());
-  tree.remove("a").remove("b").file("c", "z");
-  read_contents(root, result, {});
-  CHECK(paths_of(result) == Strings{"", "c", "d"});
-  CHECK(result.moved == std::vector<std::uint32_t>{1});
-  CHECK(entry_of(result, "d").digest == digest_of("y"));
-  CHECK(result.stamps[2] == root.stat("d").stamp());
-  check_encodes(result);
-}
-
-TEST_CASE("scan: a file that is written while it is read is never taken for whole", "[sync]") {
-  TempTree tree;
-  const std::string a(3'000'000, 'a');
-  const std::string b(3'000'000, 'b');
-  tree.file("f", a);
-  const Dir root = Dir::open_root(tree.path());
-  std::atomic<bool> stop{false};
-  std::thread writer([&] {
-    const Fd file = root.open_file("f", O_WRONLY);
-    for (bool odd = true; !stop; odd = !odd) {
-      const std::string& bytes = odd ? b : a;
-      for (std::size_t at = 0; at < bytes.size(); at += 65'536) {
-        const std::size_t piece = std::min<std::size_t>(65'536, bytes.size() - at);
-        if (::pwrite(file.get(), bytes.data() + at, piece, static_cast<off_t>(at)) < 0) return;
-      }
-    }
-  });
-  int flagged = 0;
-  int mixed = 0;
-  for (int i = 0; i < 100; ++i) {
-    const ScanResult result = scan(root, request_of(Compare::Content));
-    const auto& digest = entry_of(result, "f").digest;
-    const bool suspect = !result.moved.empty() || !result.young.empty();
-    if (suspect) ++flagged;
-    if (!suspect && digest != digest_of(a) && digest != digest_of(b)) ++mixed;
-  }
-  stop = true;
-  writer.join();
-  CHECK(mixed == 0);
-  CHECK(flagged > 0);
-  tree.file("f", a);
-  CHECK(entry_of(scan(root, request_of(Compare::Content)), "f").digest == digest_of(a));
-}
-
-TEST_CASE("scan: a file that changed a moment ago is young, and later is not", "[sync]") {
-  TempTree tree;
-  const Dir root = Dir::open_root(tree.path());
-  tree.file("f", "x");
-  CHECK(scan(root, request_of(Compare::Content)).young == std::vector<std::uint32_t>{1});
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  bool settled = false;
-  while (!settled && std::chrono::steady_clock::now() < deadline) {
-    settled = scan(root, request_of(Compare::Content)).young.empty();
-  }
-  CHECK(settled);
-}
-
 TEST_CASE("scan: small files are inlined on request, with or without digests", "[sync]") {
   TempTree tree;
   tree.file("empty").file("small", "12345").file("large", std::string(100, 'x'));
@@ -549,16 +275,6 @@ TEST_CASE("scan: extended attributes and ACLs are read when kept", "[sync]") {
   REQUIRE(entry_of(result, "f").xattrs.size() == 1);
   CHECK(entry_of(result, "f").xattrs[0].value.size() == 44);
   check_encodes(result);
-}
-
-TEST_CASE("scan: a tree of more entries than allowed ends the scan", "[sync]") {
-  TempTree tree;
-  for (int i = 0; i < 10; ++i) tree.file(std::to_string(i));
-  ScanRequest request = request_of();
-  request.max_entries = 11;
-  CHECK(scan_tree(tree, request).entries.list.size() == 11);
-  request.max_entries = 10;
-  CHECK_THROWS_AS(scan_tree(tree, request), Error);
 }
 
 TEST_CASE("scan: two trees with the same contents have one generation", "[sync]") {

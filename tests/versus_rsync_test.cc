@@ -23,7 +23,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <optional>
 #include <random>
 #include <set>
@@ -34,17 +33,18 @@
 #include "tests/support/catch.h"
 #include "tests/support/converse.h"
 #include "tests/support/disk_trees.h"
-#include "tests/support/program.h"
+#include "tests/support/rsync.h"
+#include "tests/support/setting.h"
 
 using namespace xs;
 using test::Picture;
+using test::rsync_is_here;
 using test::Seen;
+using test::setting;
 using test::TempTree;
 using test::Variant;
 
 namespace {
-
-constexpr const char* kCleanEnd = "it ended with status 0";
 
 // ---- one comparison
 
@@ -147,30 +147,14 @@ PullResult pull(const TempTree& source, const TempTree& destination, const Varia
 // False where rsync (3.5.0) gives up by itself: it asks for the default ACL of what is no directory
 // any more, and calls the answer (EACCES) a failure.
 bool rsync(const TempTree& source, const TempTree& destination, const Variant& variant) {
-  std::vector<std::string> argv = {"rsync", "-a", "--delete", "--checksum"};
-  if (variant.links) argv.emplace_back("-H");
-  if (variant.acls) argv.emplace_back("-A");
-  if (variant.xattrs) argv.emplace_back("-X");
-  argv.push_back(source.path() + "/");
-  argv.push_back(destination.path() + "/");
-  const std::string end = test::run_program(argv).end;
+  std::vector<std::string> options = {"-a", "--delete", "--checksum"};
+  if (variant.links) options.emplace_back("-H");
+  if (variant.acls) options.emplace_back("-A");
+  if (variant.xattrs) options.emplace_back("-X");
+  const std::string end = test::rsync(options, source.path(), destination.path()).end;
   if (end.find("sys_acl_get_file") != std::string::npos) return false;
-  REQUIRE(end == kCleanEnd);
+  REQUIRE(end == test::kCleanEnd);
   return true;
-}
-
-bool rsync_is_here() {
-  try {
-    return test::run_program({"rsync", "--version"}).end == kCleanEnd;
-  } catch (const Error&) {
-  }
-  WARN("no rsync here: nothing was compared");
-  return false;
-}
-
-std::uint64_t setting(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
 std::optional<Copies> both(const test::DiskTree& source_tree, const test::DiskTree& before_tree,

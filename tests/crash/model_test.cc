@@ -7,28 +7,24 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 
 #include "sync/recovery.h"
 #include "sync/rollback.h"
 #include "tests/crash/model_explorer.h"
 #include "tests/support/catch.h"
+#include "tests/support/setting.h"
 
 namespace xs::test {
 namespace {
 
 constexpr std::uint64_t kShortStates = 4'400'000;  // the aim; small workloads have fewer
 
-std::uint64_t number_from(const char* name, std::uint64_t fallback) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
-}
 // What is aimed for, divided among the tests.
 std::uint64_t eighths(std::uint64_t part) {
-  return number_from("XS_MODEL_STATES", kShortStates) * part / 8;
+  return setting("XS_MODEL_STATES", kShortStates) * part / 8;
 }
 std::uint64_t seed() {
-  static const std::uint64_t value = number_from("XS_MODEL_SEED", std::random_device()());
+  static const std::uint64_t value = setting("XS_MODEL_SEED", std::random_device()());
   return value;
 }
 

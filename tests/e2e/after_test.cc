@@ -11,17 +11,13 @@
 using Catch::Contains;
 using xs::test::Child;
 using xs::test::eventually;
-using xs::test::Primary;
 using xs::test::Ran;
 using xs::test::Secondary;
 using namespace std::chrono_literals;
 
 namespace {
 
-struct Cluster {
-  Primary primary{XS_SERVER};
-  Secondary second{primary, XS_CLIENT, primary.let_in()};
-
+struct Cluster : xs::test::Nodes {
   std::string script(const std::string& name, const std::string& body, unsigned mode = 0755) const {
     return second.dir.write(name, "#!/bin/sh\n" + body, mode);
   }

@@ -34,10 +34,7 @@ std::string noise(std::size_t size) {
 
 constexpr std::size_t kMuch = std::size_t{8} << 20;
 
-struct Cluster {
-  Primary primary{XS_SERVER};
-  Secondary second{primary, XS_CLIENT, primary.let_in()};
-
+struct Cluster : xs::test::Nodes {
   // A file that is under way for long enough.
   void much() { primary.etc.file("much", noise(kMuch)); }
   std::vector<std::string> over(std::uint16_t port, std::vector<std::string> words) {

@@ -4,16 +4,11 @@
 #include "tests/support/nodes.h"
 
 using Catch::Contains;
-using xs::test::Primary;
 using xs::test::Ran;
-using xs::test::Secondary;
 
 namespace {
 
-struct Cluster {
-  Primary primary{XS_SERVER};
-  Secondary second{primary, XS_CLIENT, primary.let_in()};
-
+struct Cluster : xs::test::Nodes {
   std::string port() const { return std::to_string(primary.sshd.port()); }
   std::string host() const { return "[127.0.0.1]:" + port(); }
   void know(const std::string& lines) const { second.dir.write("known_hosts", lines); }

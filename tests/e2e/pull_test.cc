@@ -4,44 +4,22 @@
 #include <set>
 
 #include "tests/support/catch.h"
+#include "tests/support/guide.h"
 #include "tests/support/nodes.h"
 
 using Catch::Contains;
 using Catch::Matches;
+using Cluster = xs::test::Nodes;
 using xs::test::Primary;
 using xs::test::Ran;
 using xs::test::Secondary;
 
 namespace {
 
-struct Cluster {
-  Primary primary{XS_SERVER};
-  Secondary second{primary, XS_CLIENT, primary.let_in()};
-};
-
 // The guide's own words, with another program in front.
 std::vector<std::string> guide(const Secondary& second) {
-  return {"-e",
-          second.shell(),
-          "-aqz",
-          "--timeout=10",
-          "--delete-delay",
-          "--exclude",
-          "db.properties",
-          "--exclude",
-          "/conf.d/node.ini",
-          "--exclude",
-          "*.tmp",
-          "--exclude",
-          "/postgresql",
-          "--exclude",
-          "/globalconf",
-          "--exclude",
-          "/gpghome",
-          "--delay-updates",
-          "--log-file=" + second.file("guide.log"),
-          second.source(),
-          second.etc.path() + "/"};
+  return xs::test::guide_words(second.shell(), second.file("guide.log"), second.source(),
+                               second.etc.path() + "/");
 }
 
 std::vector<std::string> lines_of(const std::string& text) {

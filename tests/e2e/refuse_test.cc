@@ -21,10 +21,7 @@ bool has_lock(const Secondary& second) {
   return begun && !second.etc.read(lock).empty();
 }
 
-struct Cluster {
-  Primary primary{XS_SERVER};
-  Secondary second{primary, XS_CLIENT, primary.let_in()};
-
+struct Cluster : xs::test::Nodes {
   // The run must fail so, in one line, and change nothing.
   void refused(int code, const std::string& words, const std::vector<std::string>& args = {}) {
     const Ran ran = second.run(args);

@@ -15,18 +15,13 @@
 
 using Catch::Contains;
 using Catch::Matches;
-using xs::test::Primary;
+using Cluster = xs::test::Nodes;
 using xs::test::Ran;
 using xs::test::Secondary;
 
 namespace {
 
 constexpr int kNoMounts = 77;
-
-struct Cluster {
-  Primary primary{XS_SERVER};
-  Secondary second{primary, XS_CLIENT, primary.let_in()};
-};
 
 // In a child with mounts of its own.
 bool may_mount() {

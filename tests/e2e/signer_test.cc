@@ -8,17 +8,13 @@
 using Catch::Contains;
 using xs::test::Primary;
 using xs::test::Ran;
-using xs::test::Secondary;
 using xs::test::Watch;
 using xs::test::xroad_tree;
 
 namespace {
 
-struct Cluster {
-  Primary primary{XS_SERVER, Primary::Tree::Real};
-  Secondary second{primary, XS_CLIENT, primary.let_in()};
-
-  Cluster() { must(); }
+struct Cluster : xs::test::Nodes {
+  Cluster() : Nodes(Primary::Tree::Real) { must(); }
   std::string source() const { return primary.etc.path(); }
   std::string copy() const { return second.etc.path(); }
   Ran must(const std::vector<std::string>& words = {}) const {

@@ -11,17 +11,11 @@
 using Catch::Contains;
 using xs::test::Child;
 using xs::test::eventually;
-using xs::test::Primary;
+using Cluster = xs::test::Nodes;
 using xs::test::Ran;
-using xs::test::Secondary;
 using namespace std::chrono_literals;
 
 namespace {
-
-struct Cluster {
-  Primary primary{XS_SERVER};
-  Secondary second{primary, XS_CLIENT, primary.let_in()};
-};
 
 std::string repeated(std::string_view word, std::size_t size) {
   std::string text;

@@ -40,7 +40,7 @@ std::string mutated(std::mt19937_64& random, std::string text) {
 
 bool patch_is_here() {
   try {
-    if (test::run_program({"patch", "--version"}).end == "it ended with status 0") return true;
+    if (test::run_program({"patch", "--version"}).end == test::kCleanEnd) return true;
   } catch (const Error&) {
   }
   WARN("no patch here: not tested");
@@ -86,7 +86,7 @@ TEST_CASE("diff: patch makes the new text of the old one", "[report]") {
     const test::Outcome outcome =
         test::run_program({"patch", "-s", "-f", "-o", dir / "out", dir / "f", dir / "d"});
     INFO(outcome.out << outcome.end);
-    CHECK(outcome.end == "it ended with status 0");
+    CHECK(outcome.end == test::kCleanEnd);
     CHECK(dir.read("out") == after);
   }
 }

@@ -29,33 +29,20 @@
 #include "tests/support/catch.h"
 #include "tests/support/converse.h"
 #include "tests/support/disk_trees.h"
-#include "tests/support/program.h"
+#include "tests/support/rsync.h"
+#include "tests/support/setting.h"
 #include "tests/support/temp_dir.h"
 
 using namespace xs;
 using test::LoggedItem;
 using test::LoggedRun;
+using test::rsync_is_here;
+using test::setting;
 using test::TempDir;
 using test::TempTree;
 using test::Variant;
 
 namespace {
-
-constexpr const char* kCleanEnd = "it ended with status 0";
-
-bool rsync_is_here() {
-  try {
-    return test::run_program({"rsync", "--version"}).end == kCleanEnd;
-  } catch (const Error&) {
-  }
-  WARN("no rsync here: nothing was compared");
-  return false;
-}
-
-std::uint64_t setting(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 // A pull by rsync, over a remote shell that is none.
 LoggedRun rsync_log(const TempTree& source, const TempTree& destination, std::string& printed,
@@ -63,23 +50,20 @@ LoggedRun rsync_log(const TempTree& source, const TempTree& destination, std::st
   const TempDir dir;
   const std::string shell = dir.write(
       "shell", "#!/bin/sh\nwhile [ \"$1\" != rsync ]; do shift; done\nexec \"$@\"\n", 0700);
-  std::vector<std::string> argv = {"rsync",
-                                   "-a",
-                                   "--delete-delay",
-                                   "--checksum",
-                                   "-i",
-                                   "--stats",
-                                   "--delay-updates",
-                                   "--no-inc-recursive",
-                                   "--log-file=" + dir.path() + "/log",
-                                   "-e",
-                                   shell,
-                                   "host:" + source.path() + "/",
-                                   destination.path() + "/"};
-  if (dry) argv.insert(argv.begin() + 1, "-n");
-  const test::Outcome outcome = test::run_program(argv);
+  std::vector<std::string> options = {"-a",
+                                      "--delete-delay",
+                                      "--checksum",
+                                      "-i",
+                                      "--stats",
+                                      "--delay-updates",
+                                      "--no-inc-recursive",
+                                      "--log-file=" + dir.path() + "/log",
+                                      "-e",
+                                      shell};
+  if (dry) options.emplace_back("-n");
+  const test::Outcome outcome = test::rsync(options, "host:" + source.path(), destination.path());
   INFO(outcome.out);
-  REQUIRE(outcome.end == kCleanEnd);
+  REQUIRE(outcome.end == test::kCleanEnd);
   printed = outcome.out;
   const auto runs = test::parse_log(dir.read("log"));
   REQUIRE(runs.size() == 1);

@@ -73,6 +73,15 @@ class Secondary {
   std::string key_;
 };
 
+// What most tests begin with: a primary, and one secondary that it lets in.
+struct Nodes {
+  Primary primary;
+  Secondary second;
+
+  explicit Nodes(Primary::Tree tree = Primary::Tree::Small)
+      : primary(XS_SERVER, tree), second(primary, XS_CLIENT, primary.let_in()) {}
+};
+
 // scripts/xroad_tree.py with these words; what it printed. A failure is an exception.
 std::string xroad_tree(std::vector<std::string> words);
 

@@ -25,7 +25,7 @@ void open_up(const fs::path& dir, std::error_code& error) {
 
 }  // namespace
 
-TempDir::TempDir() : path_((fs::temp_directory_path() / "xs-test-XXXXXX").string()) {
+TempDir::TempDir() : path_((fs::canonical(fs::temp_directory_path()) / "xs-test-XXXXXX").string()) {
   if (::mkdtemp(path_.data()) == nullptr) {
     throw std::system_error(errno, std::generic_category(), "mkdtemp " + path_);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // TempDir: a private directory (0700) for one test, gone when the test ends, whatever modes the
-// test left behind. Removal never follows a symbolic link. Failures throw std::runtime_error or
-// filesystem_error.
+// test left behind. Its path goes through no symbolic link, and its removal follows none. Failures
+// throw std::runtime_error or filesystem_error.
 #pragma once
 
 #include <string>
