@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 binaries=$1
 runs=${FUZZ_RUNS:-1200000}
-seconds=60
+seconds=30
 if [ "${2:-no}" = yes ]; then
   runs=$((runs * 100))
   seconds=3600
