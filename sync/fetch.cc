@@ -58,6 +58,8 @@ void Fetch::stage(const Plan& plan, const Entries& target,
                   const std::function<void()>& all_asked) {
   for (const StagedContent& content : plan.contents) {
     const Entry& entry = target.list.at(content.entry);
+    // What came with the entry and was staged at once may not be what the plan wants.
+    if (content.source == Source::Local && entry.inlined) forget(entry.path);
     if (staged_.count(entry.path) != 0) continue;
     if (content.source == Source::Inlined) {
       stage_bytes(entry, entry.content, attributes);

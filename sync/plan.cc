@@ -175,7 +175,8 @@ class Planner {
   void stage(std::uint32_t target, const Old& old, Source source) {
     const Entry& entry = target_[target];
     const bool basis = old.entry != nullptr && is_regular(old.entry->type);
-    plan_.contents.push_back({target, entry.inlined ? Source::Inlined : source, basis});
+    const bool ours = source == Source::Local && compare_.keeps_bytes();
+    plan_.contents.push_back({target, entry.inlined && !ours ? Source::Inlined : source, basis});
     plan_.bytes += entry.size;
   }
 

@@ -209,7 +209,8 @@ bool Comparer::counts(const Change& change) const {
 }
 
 bool Comparer::has_bytes(const Entry& local, const Entry& target, const Change& change) const {
-  return !change.content && same_bytes(local, target).value_or(true);
+  if (change.content) return false;
+  return keeps_bytes() || same_bytes(local, target).value_or(true);
 }
 
 }  // namespace xs

@@ -71,6 +71,9 @@ class Comparer {
   // Whether such a difference is to be acted on: a time alone is none, except where it is part of a
   // generation.
   bool counts(const Change& change) const;
+  // Whether equal sizes are all that is asked for: a new mode then leaves our bytes as they are,
+  // also where the other side has told others.
+  bool keeps_bytes() const { return options_.compare == Compare::SizeOnly; }
   // Whether our file can be copied instead of fetched.
   bool has_bytes(const Entry& local, const Entry& target, const Change& change) const;
 

@@ -58,9 +58,10 @@ TEST_CASE("plan: size-only sees sizes, always takes nothing on trust", "[sync]")
   const PlanRules size_only = rules_for(Compare::SizeOnly);
   CHECK(empty(plan_of(file("f", "abc"), file("f", "xyz").mtime(1), size_only)));
   CHECK_FALSE(empty(plan_of(file("f", "abc"), file("f", "ab"), size_only)));
-  // Our bytes are known to be others: they cannot be copied under the new attributes.
-  const Plan other = plan_of(file("f", "abc"), file("f", "xyz").mode(0600), size_only);
-  CHECK(other.contents.at(0).source == Source::Remote);
+  // Also where our bytes are known to be others, they stay under the new attributes, as rsync's do.
+  const Plan other = plan_of(file("f", "abc").no_digest().inlined(),
+                             file("f", "xyz").no_digest().inlined().mode(0600), size_only);
+  CHECK(other.contents.at(0).source == Source::Local);
 
   const PlanRules always = rules_for(Compare::Always);
   CHECK_FALSE(empty(plan_of(file("f").no_digest(), file("f").no_digest(), always)));
