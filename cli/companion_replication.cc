@@ -4,13 +4,19 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cli/companion_replication_verbs.h"
 
 namespace xs::cli {
 namespace {
 
 using AddVerb = ReplicationVerb (*)(CLI::App& group);
 // In the order of the help.
-const std::vector<AddVerb> kVerbs = {};
+const std::vector<AddVerb> kVerbs = {
+    &add_replication_status,
+    &add_replication_pause,
+    &add_replication_resume,
+    &add_replication_wait,
+};
 
 }  // namespace
 

@@ -174,7 +174,13 @@ DbTarget local_target(const ReplicationAccess& access) {
 }
 
 std::unique_ptr<Db> open_local(const ReplicationAccess& access, Clock& clock, Instant deadline) {
-  return open(local_target(access), clock, deadline);
+  try {
+    return open(local_target(access), clock, deadline);
+  } catch (const Error& error) {
+    const bool unreached =
+        error.fault() == Fault::Network || error.fault() == Fault::ConnectTimeout;
+    throw Error(unreached ? Fault::Io : error.fault(), "this node's database: " + error.text());
+  }
 }
 
 DbTarget parse_conninfo(const std::string& words, const std::string& where, DbTarget base) {
@@ -234,17 +240,52 @@ DbTarget find_primary(Db& local, const ReplicationAccess& access, Instant deadli
   return target;
 }
 
-SystemIdentity identify(const DbTarget& primary, Clock& clock, Instant deadline) {
-  DbTarget target = primary;
-  target.database = "replication";  // as a line of a passfile calls it
-  target.role = DbRole::Any;
-  set_option(target, "replication", "true");
-  const auto rows = open(target, clock, deadline)->ask("IDENTIFY_SYSTEM", {}, deadline);
-  if (rows.size() != 1 || rows[0].size() < 3 || !rows[0][0] || !rows[0][1] || !rows[0][2]) {
-    throw Error(Fault::Mismatch, "the primary does not identify itself");
+Primary::Primary(const DbTarget& target, Clock& clock, Instant deadline) {
+  DbTarget mine = target;
+  mine.database = "replication";  // as a line of a passfile calls it
+  mine.role = DbRole::Any;
+  set_option(mine, "replication", "true");
+  try {
+    db_ = open(mine, clock, deadline);
+  } catch (const Error& error) {
+    throw Error(error.fault(), "the primary: " + error.text());
   }
-  const auto timeline = parse_number(*rows[0][1]);
-  return {*rows[0][0], static_cast<std::uint32_t>(timeline.value_or(0)), parse_lsn(*rows[0][2])};
+  where_ = escape(db_->host());
+}
+
+std::vector<DbRow> Primary::ask(const std::string& command, Instant deadline) {
+  try {
+    return db_->ask(command, {}, deadline);
+  } catch (const Error& error) {
+    const std::string text = "the primary (" + where_ + "): " + error.text();
+    if (error.fault() == Fault::Timeout) throw Error(Fault::ConnectTimeout, text);
+    if (error.fault() == Fault::Stream) throw Error(Fault::Network, text);
+    throw Error(error.fault(), text);
+  }
+}
+
+Primary::Identity Primary::identify(Instant deadline) {
+  const auto rows = ask("IDENTIFY_SYSTEM", deadline);
+  if (rows.size() != 1 || rows[0].size() < 3 || !rows[0][0] || !rows[0][1] || !rows[0][2]) {
+    throw Error(Fault::Mismatch, "the primary (" + where_ + ") does not identify itself");
+  }
+  const auto timeline = static_cast<std::uint32_t>(parse_number(*rows[0][1]).value_or(0));
+  Identity identity{*rows[0][0], timeline, parse_lsn(*rows[0][2])};
+  // Nothing can be written in recovery.
+  identity.standby = show("transaction_read_only", deadline) == "on" &&
+                     show("default_transaction_read_only", deadline) != "on";
+  return identity;
+}
+
+std::string Primary::show(const std::string& setting, Instant deadline) {
+  if (db_->server_version() < 100'000) return "";
+  try {
+    const auto rows = ask("SHOW " + setting, deadline);
+    return rows.empty() ? "" : rows[0].at(0).value_or("");
+  } catch (const Error& error) {
+    if (error.fault() == Fault::Mismatch) return "";
+    throw;
+  }
 }
 
 std::uint64_t parse_lsn(const std::string& text) {

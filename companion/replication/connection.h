@@ -5,13 +5,15 @@
 // and database postgres. As root we are the account of that name while we connect, as peer
 // authentication asks for. A password comes from a passfile or from db.properties, never from the
 // command line, and is in no message.
-// Failures: Usage (a passfile that others can read, words that are no address), Auth (the server
-// does not let us in), Network and ConnectTimeout (it is not reached).
+// Failures: Usage (a passfile that others can read, words that are no address), Auth (a server does
+// not let us in), Io (this node's database is not reached), Network and ConnectTimeout (the primary
+// is not), so that a script can tell them apart.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "companion/db.h"
@@ -31,14 +33,27 @@ std::unique_ptr<Db> open_local(const ReplicationAccess& access, Clock& clock, In
 // nobody says where the primary is.
 DbTarget find_primary(Db& local, const ReplicationAccess& access, Instant deadline);
 
-// What a server says on a replication connection, which needs no other right than to replicate.
-struct SystemIdentity {
-  std::string system;  // of initdb, the same on all copies
-  std::uint32_t timeline = 0;
-  std::uint64_t flushed = 0;  // its position now
+// A replication connection, which needs no other right than to replicate. Trouble on it is trouble
+// with the primary: Network or ConnectTimeout, whatever broke.
+class Primary {
+ public:
+  Primary(const DbTarget& target, Clock& clock, Instant deadline);
+  struct Identity {
+    std::string system;  // of initdb, the same on all copies
+    std::uint32_t timeline = 0;
+    std::uint64_t flushed = 0;  // its position now
+    bool standby = false;       // it follows another one; from 10 on
+  };
+  Identity identify(Instant deadline);
+  // A setting as SHOW tells it; empty where the server does not know it.
+  std::string show(const std::string& setting, Instant deadline);
+  const std::string& where() const { return where_; }  // "host:port", escaped
+
+ private:
+  std::vector<DbRow> ask(const std::string& command, Instant deadline);
+  std::string where_;
+  std::unique_ptr<Db> db_;
 };
-// One connection, one question. Throws as open_local() does, Timeout, Stream, Mismatch.
-SystemIdentity identify(const DbTarget& primary, Clock& clock, Instant deadline);
 
 // "host=ss1 port=5433 ...", a URI, or HOST[:PORT], laid over `base`. Throws Usage, naming `where`.
 DbTarget parse_conninfo(const std::string& words, const std::string& where, DbTarget base = {});

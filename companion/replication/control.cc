@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/control.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "companion/replication/show.h"
+#include "companion/replication/versions.h"
+#include "companion/wall.h"
+
+namespace xs {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kPoll = 100ms;
+constexpr const char* kRunning = "not paused";
+
+[[noreturn]] void refuse_rights(const Error& error, const ReplicationSql& sql) {
+  throw Error(Fault::Auth, error.text() + "; at the primary: GRANT EXECUTE ON FUNCTION " +
+                               sql.pause_function + ", " + sql.resume_function +
+                               " TO the user that we log in as");
+}
+
+ReplayChange change(Db& db, Clock& clock, Instant deadline, const std::string& wanted) {
+  const ReplicationSql sql = replication_sql(db.server_version());
+  ReplayChange done{false, read_progress(db, deadline)};
+  if (done.now.pause == wanted) return done;
+  try {
+    db.ask(wanted == kRunning ? sql.resume : sql.pause, {}, deadline);
+  } catch (const Error& error) {
+    if (error.text().starts_with("42501")) refuse_rights(error, sql);
+    throw;
+  }
+  done.changed = true;
+  for (;;) {
+    done.now = read_progress(db, deadline);
+    if (done.now.pause == wanted) return done;
+    if (clock.now() >= deadline) {
+      throw Error(Fault::Timeout, "replay should be '" + wanted + "' and is " +
+                                      quote(done.now.pause) +
+                                      " when the time is over (a long query of this standby can "
+                                      "hold it up); the request stands");
+    }
+    clock.poll({}, std::min(clock.now() + kPoll, deadline));
+  }
+}
+
+std::string kept_here(Db& db, Instant deadline) {
+  const Progress now = read_progress(db, deadline);
+  const std::uint64_t waiting = now.received && now.replayed && *now.received > *now.replayed
+                                    ? *now.received - *now.replayed
+                                    : 0;
+  std::string text =
+      "while replay is paused, pg_wal of this node grows by all that the primary "
+      "writes: " +
+      bytes_text(waiting) + " wait now";
+  if (db.server_version() < 100'000) return text;
+  try {
+    const auto rows = db.ask("select sum(size)::bigint from pg_ls_waldir()", {}, deadline);
+    const auto size = rows.empty() || !rows[0][0] ? std::nullopt : parse_number(*rows[0][0]);
+    if (size) text += ", and it holds " + bytes_text(*size);
+  } catch (const Error& error) {
+    if (error.fault() != Fault::Mismatch) throw;  // not shown to this user
+  }
+  return text;
+}
+
+std::string slot_of(Db& db, Instant deadline) {
+  const ReplicationSql sql = replication_sql(db.server_version());
+  if (sql.receiver.empty()) return "";
+  const auto rows = db.ask(sql.receiver, {}, deadline);
+  return rows.empty() ? ""
+                      : rows[0].at(static_cast<std::size_t>(ReceiverColumn::Slot)).value_or("");
+}
+
+std::string kept_there(Primary& primary, const std::string& slot, Instant deadline) {
+  constexpr const char* kBeyond = "; what needs more must be set up anew";
+  if (slot.empty()) {
+    std::string kept = primary.show("wal_keep_size", deadline);
+    if (kept.empty()) kept = primary.show("wal_keep_segments", deadline) + " segments";
+    return "this node has no slot: when it is cut off or stopped, the primary keeps " +
+           escape(kept) + " of WAL for it" + kBeyond;
+  }
+  const std::string limit = primary.show("max_slot_wal_keep_size", deadline);
+  if (limit.empty() || limit == "-1") {
+    return "slot " + quote(slot) +
+           " has no limit (max_slot_wal_keep_size): when this node is cut "
+           "off or stopped, WAL fills the primary's disk";
+  }
+  return "slot " + quote(slot) + " keeps at most " + escape(limit) +
+         " of WAL at the primary when this node is cut off or stopped" + kBeyond;
+}
+
+// One wait_for_primary().
+class Wait {
+ public:
+  Wait(Db& db, const DbTarget& target, Clock& clock, const WaitTimes& times)
+      : db_(db), target_(target), clock_(clock), times_(times), streamed_(clock.now()) {}
+
+  CaughtUp run(const std::function<void(const std::string&)>& tell) {
+    ask_primary();
+    const Instant begin = clock_.now();
+    for (Instant spoken = begin;;) {
+      const ReplicationStatus status = read_replication(db_, "", end());
+      if (is_there(status)) return {where_, goal_};
+      if (clock_.now() - spoken >= 1s) {
+        spoken = clock_.now();
+        tell(words(status));
+      }
+      if (clock_.now() >= times_.deadline) {
+        throw Error(Fault::Timeout, "this standby did not catch up in time: " + words(status));
+      }
+      clock_.poll({}, std::min(clock_.now() + kPoll, times_.deadline));
+    }
+  }
+
+ private:
+  // A question to our own database may outlast the deadline a little: its answer is the reason.
+  Instant end() const { return times_.deadline + 2s; }
+
+  void ask_primary() {
+    Primary primary(target_, clock_, std::min(clock_.now() + 5s, end()));
+    const Primary::Identity identity = primary.identify(std::min(clock_.now() + 5s, end()));
+    where_ = primary.where();
+    if (identity.standby) {
+      throw Error(Fault::Role, "the primary (" + where_ +
+                                   ") is a standby itself: say with --primary "
+                                   "where the writing one is");
+    }
+    if (const std::string mine = system(); !mine.empty() && mine != identity.system) {
+      throw Error(Fault::Mismatch, where_ + " is the primary of another cluster (system " +
+                                       escape(identity.system) + ", here " + escape(mine) + ")");
+    }
+    if (goal_ == 0) goal_ = identity.flushed;
+  }
+
+  std::string system() {
+    if (db_.server_version() < 90'600) return "";
+    try {
+      const auto rows = db_.ask("select system_identifier from pg_control_system()", {}, end());
+      return rows.empty() ? "" : rows[0][0].value_or("");
+    } catch (const Error& error) {
+      if (error.fault() == Fault::Mismatch) return "";
+      throw;
+    }
+  }
+
+  bool is_there(const ReplicationStatus& status) {
+    if (!status.standby) throw Error(Fault::Role, "this database has become a primary");
+    if (status.pause != kRunning) {
+      throw Error(Fault::Paused, "replay is " + escape(status.pause) +
+                                     ", so this standby cannot catch up: resume it first");
+    }
+    if (status.receiver && status.receiver->status.empty()) {
+      throw Error(Fault::Auth,
+                  "the state of the receiver is not shown to this user; at the "
+                  "primary: GRANT pg_monitor TO it");
+    }
+    const bool streams =
+        !status.receiver_told || (status.receiver && status.receiver->status == "streaming");
+    if (streams) streamed_ = clock_.now();
+    const bool replayed = status.replayed && *status.replayed >= goal_;
+    if (streams && replayed) return true;
+    if (!streams) judge_receiver(status);
+    if (streams && status.receiver && status.receiver->message_ago) judge_silence(status);
+    return false;
+  }
+
+  // A receiver that was cut off comes back within seconds (wal_retrieve_retry_interval).
+  void judge_receiver(const ReplicationStatus& status) {
+    if (clock_.now() - streamed_ < times_.patience && clock_.now() < times_.deadline) return;
+    ask_primary();  // the better reason, when it is gone
+    const std::string word = status.receiver ? quote(status.receiver->status) : "not running";
+    throw Error(Fault::Mismatch, "the receiver does not stream (it is " + word + "), though " +
+                                     where_ + " answers: see the log of PostgreSQL here");
+  }
+
+  // What is missing cannot come from a primary that hangs.
+  void judge_silence(const ReplicationStatus& status) {
+    const double patience = std::chrono::duration<double>(times_.patience).count();
+    const bool silent = *status.receiver->message_ago > patience;
+    if (!silent && clock_.now() < times_.deadline) return;
+    if (clock_.now() - asked_ < times_.patience && clock_.now() < times_.deadline) return;
+    asked_ = clock_.now();
+    ask_primary();
+  }
+
+  std::string words(const ReplicationStatus& status) const {
+    const std::uint64_t at = status.replayed.value_or(0);
+    return "replayed " + lsn_text(at) + ", " + bytes_text(goal_ > at ? goal_ - at : 0) +
+           " before " + lsn_text(goal_) + " of " + where_ +
+           (status.receiver ? "" : ", no receiver runs");
+  }
+
+  Db& db_;
+  const DbTarget& target_;
+  Clock& clock_;
+  const WaitTimes& times_;
+  Instant streamed_;
+  Instant asked_{};
+  std::string where_;
+  std::uint64_t goal_ = 0;
+};
+
+}  // namespace
+
+ReplayChange pause_replay(Db& db, Clock& clock, Instant deadline) {
+  return change(db, clock, deadline, "paused");
+}
+
+ReplayChange resume_replay(Db& db, Clock& clock, Instant deadline) {
+  return change(db, clock, deadline, kRunning);
+}
+
+std::vector<std::string> pause_costs(Db& db, const ReplicationAccess& access, Clock& clock,
+                                     Instant deadline) {
+  std::vector<std::string> costs{kept_here(db, deadline)};
+  try {
+    Primary primary(find_primary(db, access, deadline), clock, deadline);
+    costs.push_back(kept_there(primary, slot_of(db, deadline), deadline));
+  } catch (const Error& error) {
+    costs.push_back("what the primary keeps cannot be seen: " + error.text());
+  }
+  return costs;
+}
+
+CaughtUp wait_for_primary(Db& db, const ReplicationAccess& access, Clock& clock,
+                          const WaitTimes& times,
+                          const std::function<void(const std::string&)>& tell) {
+  const DbTarget target = find_primary(db, access, times.deadline);
+  return Wait(db, target, clock, times).run(tell);
+}
+
+}  // namespace xs

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// Replay of a standby: paused, resumed, waited for. Called by the verbs of the same names and by
+// the upgrade. Nothing here believes a function's return: the state is polled until it is there.
+// On a primary all of it is Error of class Role; without the right to do it, Auth with the GRANT.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "companion/replication/access.h"
+#include "companion/replication/connection.h"
+#include "companion/replication/status.h"
+
+namespace xs {
+
+struct ReplayChange {
+  bool changed = false;  // false: it was so before
+  Progress now;
+};
+
+// Until replay stands still. Throws Timeout at the deadline; the request then stands, and replay
+// pauses when it can.
+ReplayChange pause_replay(Db& db, Clock& clock, Instant deadline);
+ReplayChange resume_replay(Db& db, Clock& clock, Instant deadline);
+
+// What a pause costs while it lasts: a sentence each, of what is kept here and at the primary, with
+// the numbers that can be seen. A primary that does not answer is one of the sentences.
+std::vector<std::string> pause_costs(Db& db, const ReplicationAccess& access, Clock& clock,
+                                     Instant deadline);
+
+struct WaitTimes {
+  Instant deadline{};
+  Duration patience = std::chrono::seconds(15);  // for a receiver that does not stream
+};
+
+struct CaughtUp {
+  std::string primary;  // "host:port"
+  std::uint64_t target = 0;
+};
+
+// Asks the primary for its position now and waits until it is replayed here, with the receiver
+// streaming. `tell` is called about once a second with a line. Throws what Primary throws when it
+// is not reached (at the start, and when it falls silent), Paused (replay is paused), Mismatch (the
+// receiver does not stream, or follows another cluster), Timeout, and Role.
+CaughtUp wait_for_primary(Db& db, const ReplicationAccess& access, Clock& clock,
+                          const WaitTimes& times,
+                          const std::function<void(const std::string&)>& tell);
+
+}  // namespace xs

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/show.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "companion/replication/connection.h"
+#include "companion/wall.h"
+
+namespace xs {
+namespace {
+
+using nlohmann::json;
+using Row = std::vector<std::string>;
+
+std::string at(const Position& position) { return position ? lsn_text(*position) : "-"; }
+
+std::string version_text(int version) {
+  if (version >= 100'000) {
+    return std::to_string(version / 10'000) + "." + std::to_string(version % 10'000);
+  }
+  return std::to_string(version / 10'000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
+}
+
+// What takes one column on a terminal: the beginnings of UTF-8 characters.
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) >> 6) != 2; }));
+}
+
+std::string table(const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths(rows.at(0).size(), 0);
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  std::string text;
+  for (std::size_t n = 0; n < rows.size(); ++n) {
+    std::string line;
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      line += (i == 0 ? " " : " | ") + rows[n][i] + std::string(widths[i] - width(rows[n][i]), ' ');
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    if (n > 0) continue;
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      text += (i == 0 ? "-" : "+-") + std::string(widths[i] + 1, '-');
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string word(const std::string& text) { return text.empty() ? "-" : escape(text); }
+
+std::string standbys_text(const ReplicationStatus& status) {
+  std::vector<Row> rows{{"pid", "usename", "application_name", "client_addr", "state", "sent_lsn",
+                         "write_lsn", "flush_lsn", "replay_lsn", "lag", "sync_state", "tls"}};
+  for (const StandbyLine& line : status.standbys) {
+    rows.push_back({word(line.pid), word(line.user), word(line.name),
+                    line.address.empty() ? "local" : escape(line.address), word(line.state),
+                    at(line.sent), at(line.write), at(line.flush), at(line.replay),
+                    lag_text(status.lag_bytes(line), status.lag_seconds(line)),
+                    word(line.sync_state),
+                    line.tls.empty() ? "-"
+                                     : escape(line.tls) + (line.tls_subject.empty() ? "" : " ") +
+                                           escape(line.tls_subject)});
+  }
+  return table(rows);
+}
+
+std::string slots_text(const ReplicationStatus& status) {
+  std::vector<Row> rows{
+      {"slot_name", "slot_type", "active", "restart_lsn", "retained", "wal_status", "until lost"}};
+  for (const SlotLine& slot : status.slots) {
+    const auto kept = status.retained(slot);
+    rows.push_back({word(slot.name), word(slot.type), slot.active ? "yes" : "no",
+                    at(slot.restarts_at), kept ? bytes_text(*kept) : "-", word(slot.wal_status),
+                    slot.safe_bytes ? bytes_text(*slot.safe_bytes) : "-"});
+  }
+  return table(rows);
+}
+
+std::string receiver_text(const ReplicationStatus& status) {
+  if (!status.receiver_told) return "not told by this version";
+  if (!status.receiver) return "none";
+  const ReceiverLine& line = *status.receiver;
+  if (line.status.empty()) return "not shown to " + quote(status.user);
+  std::string text = escape(line.status);
+  if (!line.host.empty()) text += " from " + escape(line.host) + ":" + escape(line.port);
+  if (!line.slot.empty()) text += ", slot " + escape(line.slot);
+  if (line.message_ago) {
+    text += ", last message " + span_text(static_cast<std::int64_t>(*line.message_ago)) + " ago";
+  }
+  return text;
+}
+
+std::string standby_text(const ReplicationStatus& status) {
+  std::string text;
+  if (status.primary) {
+    const PrimaryAnswer& primary = *status.primary;
+    text += "  primary   " + (primary.where.empty() ? "" : primary.where + ": ") +
+            (primary.position ? "at " + lsn_text(*primary.position) : primary.trouble) + "\n";
+  }
+  text += "  receiver  " + receiver_text(status) + "\n";
+  text += "  received  " + at(status.received) + "\n";
+  text += "  replayed  " + at(status.replayed) + ", " +
+          lag_text(status.lag_bytes(), status.lag_seconds()) + " behind\n";
+  text += "  replay    " + word(status.pause) + "\n";
+  return text;
+}
+
+template <class Value>
+json or_null(const std::optional<Value>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+json lsn(const Position& position) { return position ? json(lsn_text(*position)) : json(nullptr); }
+// JSON is UTF-8; a name need not be.
+json safe(const std::string& text) {
+  return text.empty() ? json(nullptr) : json(is_utf8(text) ? text : escape(text));
+}
+
+json standby_json(const ReplicationStatus& status, const StandbyLine& line) {
+  return {{"pid", safe(line.pid)},
+          {"user", safe(line.user)},
+          {"name", safe(line.name)},
+          {"address", safe(line.address)},
+          {"port", safe(line.port)},
+          {"state", safe(line.state)},
+          {"sent_lsn", lsn(line.sent)},
+          {"write_lsn", lsn(line.write)},
+          {"flush_lsn", lsn(line.flush)},
+          {"replay_lsn", lsn(line.replay)},
+          {"lag_bytes", or_null(status.lag_bytes(line))},
+          {"lag_seconds", or_null(status.lag_seconds(line))},
+          {"reply_age_seconds", or_null(line.reply_ago)},
+          {"sync_state", safe(line.sync_state)},
+          {"sync_priority", safe(line.sync_priority)},
+          {"tls_version", safe(line.tls)},
+          {"tls_subject", safe(line.tls_subject)}};
+}
+
+json slot_json(const ReplicationStatus& status, const SlotLine& slot) {
+  return {{"name", safe(slot.name)},
+          {"type", safe(slot.type)},
+          {"active", slot.active},
+          {"restart_lsn", lsn(slot.restarts_at)},
+          {"retained_bytes", or_null(status.retained(slot))},
+          {"wal_status", safe(slot.wal_status)},
+          {"safe_bytes", or_null(slot.safe_bytes)}};
+}
+
+void add_standby(json& object, const ReplicationStatus& status) {
+  object["received_lsn"] = lsn(status.received);
+  object["replayed_lsn"] = lsn(status.replayed);
+  object["lag_bytes"] = or_null(status.lag_bytes());
+  object["lag_seconds"] = or_null(status.lag_seconds());
+  object["replay"] = safe(status.pause);
+  object["receiver"] = nullptr;
+  if (status.receiver) {
+    const ReceiverLine& line = *status.receiver;
+    object["receiver"] = {{"status", safe(line.status)},
+                          {"host", safe(line.host)},
+                          {"port", safe(line.port)},
+                          {"slot", safe(line.slot)},
+                          {"flushed_lsn", lsn(line.flushed)},
+                          {"primary_end_lsn", lsn(line.primary_end)},
+                          {"message_age_seconds", or_null(line.message_ago)}};
+  }
+  object["primary"] = nullptr;
+  if (status.primary) {
+    object["primary"] = {{"where", safe(status.primary->where)},
+                         {"position", lsn(status.primary->position)},
+                         {"trouble", safe(status.primary->trouble)}};
+  }
+}
+
+}  // namespace
+
+std::string bytes_text(std::uint64_t bytes) {
+  if (bytes < (20U << 10)) return std::to_string(bytes) + " bytes";
+  if (bytes < (20U << 20)) return std::to_string(bytes >> 10U) + " KiB";
+  return std::to_string(bytes >> 20U) + " MiB";
+}
+
+std::string number_text(double value) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.3f", value);
+  std::string number = text.data();
+  number.erase(number.find_last_not_of('0') + 1);
+  if (number.ends_with('.')) number.pop_back();
+  return number;
+}
+
+std::string lag_text(const std::optional<std::uint64_t>& bytes,
+                     const std::optional<double>& seconds) {
+  if (!bytes) return "-";
+  return bytes_text(*bytes) + (seconds ? " and " + number_text(*seconds) + " s" : "");
+}
+
+std::string replication_text(const ReplicationStatus& status, const ReplicationVerdict& verdict) {
+  std::string text = std::string(status.standby ? "standby" : "primary") + " at " +
+                     escape(status.where) + ", PostgreSQL " + version_text(status.version);
+  if (status.timeline) text += ", timeline " + std::to_string(*status.timeline);
+  if (!status.standby) text += ", position " + at(status.position);
+  text += "\n";
+  for (const Finding& finding : verdict.findings) {
+    if (finding.health == Health::Ok) continue;
+    text += std::string(health_word(finding.health)) + ": " + finding.text + "\n";
+  }
+  text += "\n";
+  if (status.standby) text += standby_text(status);
+  if (!status.standby || !status.standbys.empty()) text += standbys_text(status);
+  if (!status.slots.empty()) text += "\n" + slots_text(status);
+  return text;
+}
+
+std::string replication_json(const ReplicationStatus& status, const ReplicationVerdict& verdict) {
+  json object{{"role", status.standby ? "standby" : "primary"},
+              {"where", safe(status.where)},
+              {"server_version", status.version},
+              {"timeline", or_null(status.timeline)},
+              {"position", lsn(status.position)},
+              {"health", health_word(verdict.health)},
+              {"synchronous_standby_names", safe(status.synchronous_names)},
+              {"slot_limit_bytes", or_null(status.slot_limit)},
+              {"not_shown_to_user", status.hidden}};
+  json& findings = object["findings"] = json::array();
+  for (const Finding& finding : verdict.findings) {
+    findings.push_back({{"health", health_word(finding.health)}, {"text", finding.text}});
+  }
+  json& standbys = object["standbys"] = json::array();
+  for (const StandbyLine& line : status.standbys) standbys.push_back(standby_json(status, line));
+  json& slots = object["slots"] = json::array();
+  for (const SlotLine& slot : status.slots) slots.push_back(slot_json(status, slot));
+  if (status.standby) add_standby(object, status);
+  return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace xs

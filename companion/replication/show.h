@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// A ReplicationStatus as a table for people and as JSON. Pure; every word of the server is escaped.
+#pragma once
+
+#include <string>
+
+#include "companion/replication/judge.h"
+#include "companion/replication/status.h"
+
+namespace xs {
+
+// A headline, what is wrong, and pg_stat_replication with the guide's columns, or the receiver.
+std::string replication_text(const ReplicationStatus& status, const ReplicationVerdict& verdict);
+std::string replication_json(const ReplicationStatus& status, const ReplicationVerdict& verdict);
+
+std::string bytes_text(std::uint64_t bytes);  // "512 bytes", "48 KiB", "16 MiB"
+// "48 KiB and 3 s"; what is not known is not said.
+std::string lag_text(const std::optional<std::uint64_t>& bytes,
+                     const std::optional<double>& seconds);
+std::string number_text(double value);  // "0.25", "60": no exponent, three places at most
+
+}  // namespace xs

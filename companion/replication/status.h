@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// ReplicationStatus: what this node's database says about its replication, on either side. Read by
+// read_replication(), called by the verb `status` and by whoever must know before it changes
+// something. Plain values: judged by judge.h, shown by show.h. A number that the server does not
+// tell, or does not show to this user, is empty, never 0.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "companion/db.h"
+
+namespace xs {
+
+using Position = std::optional<std::uint64_t>;  // bytes from the beginning of the log
+
+struct StandbyLine {
+  std::string pid, user, name, address, port;
+  std::string state;  // "streaming", "catchup", "backup", ...
+  Position sent, write, flush, replay;
+  std::optional<double> replay_lag;  // seconds, as the server measures; 10 and newer
+  std::string sync_priority, sync_state;
+  std::optional<double> reply_ago;
+  std::string tls, tls_subject;  // empty: none
+
+  bool is_backup() const;  // pg_basebackup at work, which is no standby
+};
+
+struct SlotLine {
+  std::string name, type;
+  bool active = false;
+  Position restarts_at;
+  std::string wal_status;  // "reserved", "extended", "unreserved", "lost"; empty: before 13
+  std::optional<std::uint64_t> safe_bytes;  // until it may be lost
+};
+
+struct ReceiverLine {
+  std::string status;  // empty: not shown to this user
+  Position flushed, primary_end;
+  std::optional<std::uint32_t> timeline;
+  std::optional<double> message_ago;
+  std::string slot, host, port;
+};
+
+// What the primary itself said, asked from a standby.
+struct PrimaryAnswer {
+  std::string where;
+  Position position;
+  std::string trouble;  // instead of a position
+};
+
+struct ReplicationStatus {
+  std::string where;  // "host:port" of this database
+  int version = 0;    // 150018
+  bool standby = false;
+  bool hidden = false;  // the server does not show this user everything
+  std::string user;
+  std::optional<std::uint32_t> timeline;
+  Position position;  // flushed here
+  std::vector<StandbyLine> standbys;
+  std::vector<SlotLine> slots;
+  std::string synchronous_names;
+  std::optional<std::uint64_t> slot_limit;  // bytes; empty: none, or before 13
+
+  // Of a standby:
+  std::optional<ReceiverLine> receiver;  // empty: no receiver runs
+  bool receiver_told = true;             // false: this version does not tell
+  Position received, replayed;
+  std::optional<double> replayed_ago;
+  std::string pause;  // "not paused", "pause requested", "paused"
+  std::optional<PrimaryAnswer> primary;
+
+  // How far the primary is known to be: by its own word, by the receiver's, by what came.
+  Position known_end() const;
+  // Of a standby, bytes and seconds behind known_end(); 0 seconds when nothing is missing, however
+  // long ago the last transaction was.
+  std::optional<std::uint64_t> lag_bytes() const;
+  std::optional<double> lag_seconds() const;
+  // The same of a standby in our list.
+  std::optional<std::uint64_t> lag_bytes(const StandbyLine& line) const;
+  std::optional<double> lag_seconds(const StandbyLine& line) const;
+  std::optional<std::uint64_t> retained(const SlotLine& slot) const;
+};
+
+// A few questions, one after the other. Throws what Db::ask() throws, and Unsupported.
+ReplicationStatus read_replication(Db& db, const std::string& user, Instant deadline);
+
+// The state of a standby's replay; a primary is Error of class Role.
+struct Progress {
+  Position received, replayed;
+  std::string pause;
+};
+Progress read_progress(Db& db, Instant deadline);
+
+}  // namespace xs
