@@ -229,6 +229,21 @@ constexpr auto kRows = std::to_array<SettingRow>({
     {"replication", "primary", "host=ss1.example port=5433 user=ss2",
      "The primary, where this standby's primary_conninfo does not say it.",
      [](S& s, const V& v) { s.replication_access.primary = word(v); }},
+    {"cluster", "name", "serverconf",
+     "The PostgreSQL cluster of this node, which replication's set-up changes: its name, by which\n"
+     "; /etc/postgresql (Debian) and /var/lib/pgsql (RHEL) are searched.",
+     [](S& s, const V& v) { s.cluster.name = word(v); }},
+    {"cluster", "data", "/var/lib/pgsql/serverconf", "Its data directory.",
+     [](S& s, const V& v) { s.cluster.data = path(v); }},
+    {"cluster", "config", "/etc/postgresql/15/serverconf", "Where its postgresql.conf lies.",
+     [](S& s, const V& v) { s.cluster.config = path(v); }},
+    {"cluster", "bin", "/usr/lib/postgresql/15/bin", "PostgreSQL's programs.",
+     [](S& s, const V& v) { s.cluster.bin = path(v); }},
+    {"cluster", "service", "postgresql-serverconf", "The unit that starts it.",
+     [](S& s, const V& v) { s.cluster.service = word(v); }},
+    {"cluster", "sockets", "/var/run/postgresql", "The directory of its socket.",
+     [](S& s, const V& v) { s.cluster.sockets = path(v); }},
+    {"cluster", "port", "5433", "Its port.", [](S& s, const V& v) { s.cluster.port = port(v); }},
 });
 
 }  // namespace
