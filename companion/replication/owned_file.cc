@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/owned_file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,22 @@ void keep_copy(const std::string& path, const std::string& bytes, const Cluster&
   if (::lstat(copy.c_str(), &st) == 0) return;
   if (::stat(path.c_str(), &st) != 0) throw_errno("stat", path);
   write_owned(copy, bytes, st.st_mode & 0777U, cluster);
+}
+
+// Also in a directory that is neither root's nor the cluster's (/etc/xroad is xroad's): what
+// mkdir() has made is no link of its owner's, and is reached by its descriptor from then on.
+void make_directory(const std::string& path, unsigned mode, const Cluster& cluster) {
+  if (path_exists(path)) return;
+  struct stat st {};
+  const std::string parent = parent_of(path);
+  if (::stat(parent.c_str(), &st) != 0) throw_errno("stat", parent);
+  const AsOwner rights(st.st_uid == cluster.user.uid ? cluster.user : user_of_process());
+  if (::mkdir(path.c_str(), 0700) != 0) throw_errno("mkdir", path);
+  const Fd made = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (::fstat(made.get(), &st) != 0) throw_errno("fstat", path);
+  if (st.st_uid != ::geteuid()) throw Error(Fault::Refused, quote(path) + " was exchanged");
+  if (::fchown(made.get(), cluster.user.uid, cluster.user.gid) != 0) throw_errno("chown", path);
+  if (::fchmod(made.get(), mode) != 0) throw_errno("chmod", path);
 }
 
 }  // namespace
@@ -133,16 +150,8 @@ Step directory_step(const std::string& path, unsigned mode, const Cluster& clust
   };
   step.act = [=] {
     for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-      const std::string part = path.substr(0, slash);
       const bool last = slash == std::string::npos;
-      if (!path_exists(part)) {
-        const AsOwner rights(directory_user(parent_of(part), cluster));
-        if (::mkdir(part.c_str(), last ? mode : 0755) != 0) throw_errno("mkdir", part);
-        if (last && (::lchown(part.c_str(), cluster.user.uid, cluster.user.gid) != 0 ||
-                     ::chmod(part.c_str(), mode) != 0)) {
-          throw_errno("chown", part);
-        }
-      }
+      make_directory(path.substr(0, slash), last ? mode : 0755, cluster);
       if (last) return;
     }
   };

@@ -191,6 +191,7 @@ Plan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall) {
   check_server(sql, cluster);
   check_roles(sql, setup);
   const PkiPlace place{setup.pki, cluster, wall};
+  if (path_exists(setup.pki)) directory_user(setup.pki, cluster);
   if (!setup.given.ca.empty()) check_given(setup, place);
   PrimaryWork work{sql, setup.plan, {}, ""};
   work.plan.pki = setup.given.ca.empty() ? place.paths() : setup.given;

@@ -277,6 +277,7 @@ Plan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall) {
   work.plan.pki = PkiPlace{setup.pki, cluster, wall}.paths();
   work.plan.passfile = setup.pki + "/passfile";
   work.place.check();
+  if (path_exists(setup.pki)) directory_user(setup.pki, cluster);
 
   const bool runs = find_server(cluster).has_value();
   const bool standby = read_owned(cluster.data + "/standby.signal", cluster).has_value();

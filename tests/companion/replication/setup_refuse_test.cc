@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "companion/listen.h"
 #include "companion/replication/cluster_tools.h"
+#include "companion/replication/owned_file.h"
 #include "tests/companion/replication/pair.h"
 #include "tests/support/catch.h"
 #include "tests/support/postgres.h"
@@ -122,10 +123,16 @@ TEST_CASE("setup refuses: what is wrong about a primary", "[replication][databas
   if (::geteuid() == 0) {  // a directory of somebody else's, and somebody who may not
     fs::create_directory(node.dir() / "theirs");
     CHECK(::chown((node.dir() / "theirs").c_str(), 12345, 12345) == 0);
-    PrimarySetup setup = pair.primary_setup;
-    setup.pki = node.dir() / "theirs/pki";
-    refused(Fault::Refused, "belongs neither to root nor to",
-            [&] { plan_primary(setup, pair.clock, pair.wall()).run(pair.say()); });
+    no_primary(pair, Fault::Refused, "belongs neither to root nor to",
+               [&](PrimarySetup& setup) { setup.pki = node.dir() / "theirs"; });
+    // In it, as in /etc/xroad, there may be one of the cluster's.
+    const Cluster cluster = node.cluster();
+    directory_step(node.dir() / "theirs/pki", 0755, cluster).act();
+    struct stat st {};
+    CHECK(::stat((node.dir() / "theirs/pki").c_str(), &st) == 0);
+    CHECK(st.st_uid == cluster.user.uid);
+    CHECK((st.st_mode & 07777U) == 0755U);
+    fs::remove(node.dir() / "theirs/pki");
     fs::remove(node.dir() / "theirs");
     const pid_t child = ::fork();
     if (child == 0) {
