@@ -123,7 +123,7 @@ std::string CopyPlace::old_data() const {
 }
 
 // An exchange where there can be one, so that there is always a data directory.
-void CopyPlace::swap(const std::string& old_name) const {
+void CopyPlace::put_in_place(const std::string& old_name) const {
   if (!swapped()) {
     const bool there = path_exists(cluster_.data);
     auto made = record();
@@ -147,7 +147,7 @@ void CopyPlace::swap(const std::string& old_name) const {
   sync_directory(parent_of(cluster_.data));
 }
 
-void CopyPlace::swap_back() const {
+void CopyPlace::put_back() const {
   const auto made = record();
   if (!made || !swapped()) return;
   forget("verified");

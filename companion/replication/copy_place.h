@@ -35,9 +35,9 @@ class CopyPlace {
   // The copy is where the data was; `old_name` for what was there.
   bool swapped() const;
   bool needs_swap() const;  // or has been left in the middle of it
-  void swap(const std::string& old_name) const;
+  void put_in_place(const std::string& old_name) const;
   // Back to the old data. The copy may be half used then, and counts as none.
-  void swap_back() const;
+  void put_back() const;
   // Where the old data lies; "": there was none.
   std::string old_data() const;
 

@@ -97,7 +97,7 @@ void write_owned(const std::string& path, const std::string& bytes, unsigned mod
 }
 
 Step edit_step(const std::string& path, const Cluster& cluster, const std::string& what,
-               std::function<std::string(const std::string&)> edit) {
+               const std::function<std::string(const std::string&)>& edit) {
   const auto before = std::make_shared<std::optional<std::string>>();
   Step step;
   step.what = what;

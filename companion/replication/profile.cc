@@ -96,8 +96,8 @@ std::string primary_hba(const PrimaryPlan& plan) {
   std::string lines;
   for (const char* database : {"replication", "postgres"}) {
     for (const std::string& address : plan.allow) {
-      lines += std::string("hostssl ") + database + " +" + plan.group + " " + address + " " +
-               method + "\n";
+      lines.append("hostssl ").append(database).append(" +").append(plan.group);
+      lines.append(" ").append(address).append(" ").append(method).append("\n");
     }
   }
   return lines + "host replication,all +" + plan.group + " all reject\n";

@@ -168,8 +168,8 @@ Step swap_step(const StandbyWork& work) {
            "$ mv " + shell_words({work.place.copy()}) + " " + shell_words({cluster.data}) + "\n";
   };
   step.done = [=] { return work.place.swapped() ? !work.place.needs_swap() : work.in_place(); };
-  step.act = [=] { work.place.swap(old); };
-  step.undo = [=] { work.place.swap_back(); };
+  step.act = [=] { work.place.put_in_place(old); };
+  step.undo = [=] { work.place.put_back(); };
   return step;
 }
 
