@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/companion_replication_verbs.h"
+#include "companion/replication/connection.h"
 
 namespace xs::cli {
 namespace {
@@ -49,13 +50,14 @@ std::shared_ptr<ReplicationAccess> add_access_options(CLI::App& verb) {
 }
 
 NodeSettings settings_for(const ReplicationCall& call, ReplicationAccess& access) {
-  // A password in it would be seen by everybody who can list processes.
-  if (access.primary.find("password") != std::string::npos &&
-      access.primary.find("passfile") == std::string::npos) {
-    throw Error(Fault::Usage, "--primary must not hold a password: name a file with passfile=...");
-  }
   NodeSettings settings = load_node_settings(call.places);
   access.fill_from(settings.replication_access);
+  // It would be seen by everybody who can list processes, or read companion.ini.
+  if (!access.primary.empty() &&
+      !parse_conninfo(access.primary, "the primary's address").password.empty()) {
+    throw Error(Fault::Usage,
+                "the primary's address must not hold a password: name a file with passfile=...");
+  }
   return settings;
 }
 

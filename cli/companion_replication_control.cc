@@ -15,6 +15,7 @@ namespace {
 
 struct Options {
   int timeout = 30;
+  int patience = 15;  // of wait
 };
 
 void print(const std::string& text) { std::fputs((text + "\n").c_str(), stdout); }
@@ -60,6 +61,7 @@ int wait(const ReplicationCall& call, ReplicationAccess& access, const Options& 
   settings_for(call, access);
   WaitTimes times;
   times.deadline = deadline_of(call, options);
+  times.patience = std::chrono::seconds(options.patience);
   const auto db = open_local(access, call.clock, times.deadline);
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   const CaughtUp done =
@@ -72,7 +74,12 @@ int wait(const ReplicationCall& call, ReplicationAccess& access, const Options& 
 
 using Run = int (*)(const ReplicationCall&, ReplicationAccess&, const Options&);
 
-ReplicationVerb add(CLI::App& group, const char* name, const char* help, int timeout, Run run) {
+struct Added {
+  ReplicationVerb verb;
+  std::shared_ptr<Options> options;
+};
+
+Added add(CLI::App& group, const char* name, const char* help, int timeout, Run run) {
   CLI::App* app = group.add_subcommand(name, help);
   const auto options = std::make_shared<Options>();
   options->timeout = timeout;
@@ -80,26 +87,36 @@ ReplicationVerb add(CLI::App& group, const char* name, const char* help, int tim
       ->check(CLI::Range(1, 7 * 86'400))
       ->capture_default_str();
   const auto access = add_access_options(*app);
-  return {app, [=](const ReplicationCall& call) { return run(call, *access, *options); }};
+  return {{app, [=](const ReplicationCall& call) { return run(call, *access, *options); }},
+          options};
 }
 
 }  // namespace
 
 ReplicationVerb add_replication_pause(CLI::App& group) {
   return add(group, "pause", "Stop the replay of this standby; ends when it stands still.", 30,
-             &pause);
+             &pause)
+      .verb;
 }
 
 ReplicationVerb add_replication_resume(CLI::App& group) {
-  return add(group, "resume", "Let the replay of this standby go on.", 30, &resume);
+  return add(group, "resume", "Let the replay of this standby go on.", 30, &resume).verb;
 }
 
 ReplicationVerb add_replication_wait(CLI::App& group) {
-  return add(group, "wait",
-             "Wait until this standby has replayed what the primary has now. Exit code: 0 it has, "
-             "10 or 35 the primary is not reached, 30 the time is over, 42 a login is refused, 43 "
-             "the receiver does not stream from it, 45 replay is paused, 46 this is no standby.",
-             300, &wait);
+  const Added added =
+      add(group, "wait",
+          "Wait until this standby has replayed what the primary has now. Exit code: 0 it has, "
+          "10 or 35 the primary is not reached, 11 or 12 this node's database is not, 30 the time "
+          "is over, 42 a login is refused, 43 the receiver does not stream from it, 45 replay is "
+          "paused, 46 this is no standby.",
+          300, &wait);
+  added.verb.app
+      ->add_option("--patience", added.options->patience,
+                   "Seconds for which the receiver may not stream.")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
+  return added.verb;
 }
 
 }  // namespace xs::cli

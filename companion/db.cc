@@ -21,7 +21,7 @@ using Result = std::unique_ptr<PGresult, FreeResult>;
 // libpq's words are lines of their own, with advice on more lines.
 std::string one_line(const char* words) {
   std::string line;
-  for (const char c : trim(words == nullptr ? "" : words)) line += c == '\n' ? ' ' : c;
+  for (const char c : trim(words == nullptr ? "" : words)) line += c == '\n' || c == '\t' ? ' ' : c;
   return excerpt(line, 400);
 }
 

@@ -3,6 +3,7 @@
 
 #include <libpq-fe.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -227,6 +228,10 @@ DbTarget find_primary(Db& local, const ReplicationAccess& access, Instant deadli
   DbTarget target;
   const std::string known = primary_conninfo(local, deadline);
   if (!known.empty()) target = parse_conninfo(known, "primary_conninfo of this standby");
+  // pg_basebackup -R writes the name of a passfile whether there is one or not.
+  std::erase_if(target.options, [](const auto& option) {
+    return option.first == "passfile" && ::access(option.second.c_str(), R_OK) != 0;
+  });
   // The view shows asterisks in its place.
   if (target.password.find_first_not_of('*') == std::string::npos) target.password.clear();
   if (!access.primary.empty()) {

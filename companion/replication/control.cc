@@ -13,6 +13,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kPoll = 100ms;
+// A receiver calls itself streaming before the primary has agreed: one that is refused (no slot, no
+// WAL) is gone after this.
+constexpr Duration kSettled = 300ms;
 constexpr const char* kRunning = "not paused";
 
 [[noreturn]] void refuse_rights(const Error& error, const ReplicationSql& sql) {
@@ -77,7 +80,10 @@ std::string kept_there(Primary& primary, const std::string& slot, Instant deadli
   constexpr const char* kBeyond = "; what needs more must be set up anew";
   if (slot.empty()) {
     std::string kept = primary.show("wal_keep_size", deadline);
-    if (kept.empty()) kept = primary.show("wal_keep_segments", deadline) + " segments";
+    if (kept.empty()) {  // before 13, or before 10, where nobody tells us
+      const std::string segments = primary.show("wal_keep_segments", deadline);
+      kept = segments.empty() ? "wal_keep_segments" : segments + " segments";
+    }
     return "this node has no slot: when it is cut off or stopped, the primary keeps " +
            escape(kept) + " of WAL for it" + kBeyond;
   }
@@ -156,14 +162,26 @@ class Wait {
                   "the state of the receiver is not shown to this user; at the "
                   "primary: GRANT pg_monitor TO it");
     }
-    const bool streams =
-        !status.receiver_told || (status.receiver && status.receiver->status == "streaming");
+    const bool streams = has_settled(status);
     if (streams) streamed_ = clock_.now();
     const bool replayed = status.replayed && *status.replayed >= goal_;
     if (streams && replayed) return true;
     if (!streams) judge_receiver(status);
     if (streams && status.receiver && status.receiver->message_ago) judge_silence(status);
     return false;
+  }
+
+  bool has_settled(const ReplicationStatus& status) {
+    if (!status.receiver_told) return true;
+    if (!status.receiver || status.receiver->status != "streaming") {
+      receiver_.clear();
+      return false;
+    }
+    if (receiver_ != status.receiver->pid) {
+      receiver_ = status.receiver->pid;
+      seen_ = clock_.now();
+    }
+    return clock_.now() - seen_ >= kSettled;
   }
 
   // A receiver that was cut off comes back within seconds (wal_retrieve_retry_interval).
@@ -198,6 +216,8 @@ class Wait {
   const WaitTimes& times_;
   Instant streamed_;
   Instant asked_{};
+  std::string receiver_;  // its pid
+  Instant seen_{};
   std::string where_;
   std::uint64_t goal_ = 0;
 };

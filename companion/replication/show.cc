@@ -101,8 +101,10 @@ std::string standby_text(const ReplicationStatus& status) {
   std::string text;
   if (status.primary) {
     const PrimaryAnswer& primary = *status.primary;
-    text += "  primary   " + (primary.where.empty() ? "" : primary.where + ": ") +
-            (primary.position ? "at " + lsn_text(*primary.position) : primary.trouble) + "\n";
+    text +=
+        "  primary   " + (primary.where.empty() ? "" : primary.where + ": ") +
+        (primary.position ? "at " + lsn_text(*primary.position) : "no answer: " + primary.trouble) +
+        "\n";
   }
   text += "  receiver  " + receiver_text(status) + "\n";
   text += "  received  " + at(status.received) + "\n";

@@ -99,6 +99,7 @@ ReceiverLine to_receiver(const DbRow& row) {
   using C = ReceiverColumn;
   const Cells<C> cells(row);
   ReceiverLine line;
+  line.pid = cells.text(C::Pid);
   line.status = cells.text(C::Status);
   line.flushed = cells.position(C::Flushed);
   line.primary_end = cells.position(C::PrimaryEnd);

@@ -38,6 +38,7 @@ struct SlotLine {
 };
 
 struct ReceiverLine {
+  std::string pid;
   std::string status;  // empty: not shown to this user
   Position flushed, primary_end;
   std::optional<std::uint32_t> timeline;

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: MIT
+// `xroad-companion replication` status, pause, resume and wait, as an operator runs them, on real
+// servers.
+#include <atomic>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "companion/wall.h"
+#include "tests/companion/pki.h"
+#include "tests/support/catch.h"
+#include "tests/support/daemon.h"
+#include "tests/support/postgres.h"
+#include "tests/support/program.h"
+#include "tests/support/silent.h"
+
+using namespace xs;
+using namespace xs::test;
+using namespace std::chrono_literals;
+using Catch::Contains;
+
+namespace {
+
+// Somebody at a shell of the node whose database this is.
+class Operator {
+ public:
+  Operator() { dir.write("companion.ini", ""); }
+
+  std::vector<std::string> line(const Postgres& server, std::vector<std::string> words) const {
+    std::vector<std::string> all{XS_COMPANION,
+                                 "--config",
+                                 dir / "companion.ini",
+                                 "--xroad",
+                                 dir / "none",
+                                 "replication",
+                                 words.at(0),
+                                 "--host",
+                                 server.sockets(),
+                                 "--port",
+                                 std::to_string(server.port())};
+    all.insert(all.end(), words.begin() + 1, words.end());
+    return all;
+  }
+  // The exit code must be this one; both outputs.
+  std::string run(int code, const Postgres& server, const std::vector<std::string>& words) const {
+    const Outcome outcome = run_program(line(server, words));
+    const std::string both = outcome.out + outcome.end;
+    INFO(words.at(0) << ": " << both);
+    CHECK_THAT(outcome.end, Catch::EndsWith("status " + std::to_string(code)));
+    CHECK_THAT(both, !Contains("s3cret") && !Contains("wr0ng"));
+    return both;
+  }
+  // An error is one line.
+  std::string fail(int code, const Postgres& server, const std::vector<std::string>& words) const {
+    const std::string both = run(code, server, words);
+    CHECK(std::count(both.begin(), both.end(), '\n') <= 1);
+    return both;
+  }
+
+  // A receiver that is refused is there for a moment, again and again.
+  bool sees_no_receiver(const Postgres& standby) const {
+    return eventually(20s, [&] {
+      const Outcome outcome = run_program(line(standby, {"status", "--check"}));
+      return outcome.out.find("CRITICAL - standby, no receiver runs") != std::string::npos &&
+             outcome.end.ends_with("status 2");
+    });
+  }
+
+  TempDir dir;
+};
+
+// Rows that keep coming, until the end of it or of the server.
+class Load {
+ public:
+  explicit Load(const Postgres& server) : server_(server) {
+    server.sql("create table if not exists load (n serial primary key, filler text)");
+    thread_ = std::thread([this] {
+      try {
+        while (!over_) {
+          server_.sql(
+              "do $$ begin for i in 1..100 loop insert into load (filler) values "
+              "(repeat('x', 200)); commit; end loop; end $$");
+        }
+      } catch (const std::runtime_error&) {
+      }
+    });
+  }
+  ~Load() {
+    over_ = true;
+    thread_.join();
+  }
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+
+ private:
+  const Postgres& server_;
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+bool streams(const Postgres& standby) {
+  return standby.says("select status from pg_stat_wal_receiver", "streaming");
+}
+
+bool skipped() {
+  const auto why = Postgres::missing();
+  if (why) WARN(*why);
+  return why.has_value();
+}
+
+// `wait` that has heard the primary's position and looks at its own database.
+bool is_waiting(const Postgres& standby) {
+  return standby.says(
+      "select count(*) > 0 from pg_stat_activity where application_name = 'xroad-companion' and "
+      "query like '%pg_get_wal_replay_pause_state%'",
+      "t");
+}
+
+}  // namespace
+
+TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion][replication]") {
+  if (skipped()) return;
+  Postgres primary({{"max_slot_wal_keep_size = 512MB"}, {}, "", "", ""});
+  const auto standby = primary.make_standby();
+  const Operator admin;
+  REQUIRE(streams(*standby));
+  const Load load(primary);
+
+  CHECK_THAT(admin.run(0, primary, {"status"}),
+             Contains("primary at ") && Contains("timeline 1, position 0/") &&
+                 Contains("application_name") && Contains("| standby1") &&
+                 Contains("| streaming |") && Contains("| reserved"));
+  CHECK_THAT(admin.run(0, *standby, {"status"}),
+             Contains("standby at ") && Contains("primary   " + primary.sockets()) &&
+                 Contains(": at 0/") && Contains("receiver  streaming from ") &&
+                 Contains("slot standby1") && Contains("replay    not paused"));
+  CHECK_THAT(admin.run(0, primary, {"status", "--check", "--warn-lag", "1GB", "--warn-lag", "1h"}),
+             Contains("REPLICATION OK - primary, standby 'standby1' is ") &&
+                 Contains("standbys=1 worst_lag_bytes="));
+  CHECK_THAT(admin.run(2, primary, {"status", "--check", "--standbys", "2"}),
+             Contains("CRITICAL - primary, 1 of 2 standbys"));
+
+  CHECK_THAT(admin.run(0, *standby, {"resume"}), Contains("replay was not paused at 0/"));
+  CHECK_THAT(admin.run(0, *standby, {"pause"}),
+             Contains("replay is paused at 0/") && Contains("pg_wal of this node grows") &&
+                 Contains("and it holds ") &&
+                 Contains("slot 'standby1' keeps at most 512MB of WAL at the primary"));
+  CHECK(standby->value("select pg_get_wal_replay_pause_state()") == "paused");
+  CHECK_THAT(admin.run(0, *standby, {"pause"}), Contains("replay was paused already at 0/"));
+  CHECK_THAT(admin.fail(45, *standby, {"wait"}),
+             Contains("replay is paused, so this standby cannot"));
+
+  // What arrives is not applied, and says so.
+  const std::string stopped = standby->value("select pg_last_wal_replay_lsn()");
+  REQUIRE(
+      standby->says("select pg_last_wal_receive_lsn() - pg_last_wal_replay_lsn() > 100000", "t"));
+  CHECK(standby->value("select pg_last_wal_replay_lsn()") == stopped);
+  const auto json =
+      nlohmann::json::parse(run_program(admin.line(*standby, {"status", "--json"})).out);
+  CHECK(json["replay"] == "paused");
+  CHECK(json["replayed_lsn"] == stopped);
+  CHECK(json["lag_bytes"] > 100'000);
+  CHECK(json["receiver"]["status"] == "streaming");
+  CHECK(json["primary"]["position"].is_string());
+  CHECK_THAT(admin.run(1, *standby, {"status", "--check", "--warn-lag", "1GB", "--crit-lag", "1h"}),
+             Contains("REPLICATION WARNING - standby, replay: paused"));
+  CHECK_THAT(admin.run(2, *standby, {"status", "--check", "--crit-lag", "1kB"}),
+             Contains("REPLICATION CRITICAL - standby, ") && Contains("behind the primary"));
+
+  CHECK_THAT(admin.run(0, *standby, {"resume"}), Contains("replay goes on at 0/"));
+  primary.sql("create table marker as select 42 as answer");
+  CHECK_THAT(admin.run(0, *standby, {"wait", "--timeout", "20"}), Contains("replayed up to 0/"));
+  CHECK(standby->value("select answer from marker") == "42");
+
+  for (const char* verb : {"pause", "resume", "wait"}) {
+    CHECK_THAT(admin.fail(46, primary, {verb}), Contains("standby") || Contains("is a primary"));
+  }
+}
+
+TEST_CASE("replication verbs: wait tells one trouble from another", "[companion][replication]") {
+  if (skipped()) return;
+  Postgres primary;
+  const auto standby = primary.make_standby({"wal_retrieve_retry_interval = 100ms"});
+  const Operator admin;
+  REQUIRE(streams(*standby));
+  CHECK_THAT(admin.run(0, *standby, {"wait"}), Contains("the position of " + primary.sockets()));
+
+  // The receiver comes back within the patience that there is.
+  standby->sql("select pg_terminate_backend(pid) from pg_stat_wal_receiver");
+  CHECK_THAT(admin.run(0, *standby, {"wait"}), Contains("replayed up to"));
+
+  // A slot that is not there: the primary answers, and nothing comes.
+  standby->sql("alter system set primary_slot_name = 'nosuch'");
+  standby->sql("select pg_reload_conf()");
+  REQUIRE(
+      standby->says("select count(*) from pg_stat_wal_receiver where status = 'streaming'", "0"));
+  CHECK_THAT(admin.fail(43, *standby, {"wait", "--patience", "1"}),
+             Contains("the receiver does not stream") && Contains("answers: see the log"));
+  CHECK(admin.sees_no_receiver(*standby));
+  standby->sql("alter system reset primary_slot_name");
+  standby->sql("select pg_reload_conf()");
+  REQUIRE(streams(*standby));
+
+  // Somebody else's cluster, nobody, a silent port, a standby of the same cluster.
+  const Postgres other;
+  CHECK_THAT(admin.fail(43, *standby,
+                        {"wait", "--primary",
+                         "host=" + other.sockets() + " port=" + std::to_string(other.port())}),
+             Contains("is the primary of another cluster"));
+  CHECK_THAT(
+      admin.fail(46, *standby,
+                 {"wait", "--primary",
+                  "host=" + standby->sockets() + " port=" + std::to_string(standby->port())}),
+      Contains("is a standby itself"));
+  CHECK_THAT(
+      admin.fail(10, *standby, {"wait", "--primary", "127.0.0.1:" + std::to_string(free_port())}),
+      Contains("the primary: ") && Contains("Connection refused"));
+  const SilentPort silent;
+  const std::string hung = "127.0.0.1:" + std::to_string(silent.port());
+  CHECK_THAT(admin.fail(35, *standby, {"wait", "--primary", hung, "--timeout", "1"}),
+             Contains("the primary: ") && Contains("in time"));
+  CHECK_THAT(admin.run(0, *standby, {"status", "--primary", hung, "--timeout", "2"}),
+             Contains("primary   no answer: "));
+  for (const char* words : {"host=a password=s3cret", "host=a password=s3cret passfile=/none",
+                            "postgresql://u:s3cret@a"}) {
+    CHECK_THAT(admin.fail(1, *standby, {"wait", "--primary", words}),
+               Contains("must not hold a password"));
+  }
+
+  // Gone, and hung.
+  primary.freeze();
+  CHECK_THAT(admin.fail(35, *standby, {"wait", "--timeout", "2"}), Contains("the primary: "));
+  CHECK_THAT(admin.run(0, *standby, {"status", "--timeout", "2"}), Contains("no answer: "));
+  primary.thaw();
+  primary.stop();
+  REQUIRE(standby->says("select count(*) from pg_stat_wal_receiver", "0"));
+  CHECK_THAT(admin.fail(10, *standby, {"wait"}), Contains("the primary: "));
+  CHECK(admin.sees_no_receiver(*standby));
+  standby->freeze();
+  CHECK_THAT(admin.fail(11, *standby, {"wait", "--timeout", "1"}),
+             Contains("this node's database"));
+  CHECK_THAT(admin.fail(3, *standby, {"status", "--check", "--timeout", "1"}),
+             Contains("REPLICATION UNKNOWN - this node's database"));
+  standby->thaw();
+  standby->stop();
+  CHECK_THAT(admin.fail(11, *standby, {"pause"}), Contains("this node's database"));
+  CHECK_THAT(admin.fail(11, *standby, {"status"}), Contains("this node's database"));
+}
+
+TEST_CASE("replication verbs: trouble in the middle of wait", "[companion][replication]") {
+  if (skipped()) return;
+  Postgres primary;
+  // Commits are replayed an hour late, so wait has something to wait for.
+  const auto standby = primary.make_standby({"recovery_min_apply_delay = 1h"});
+  const Operator admin;
+  REQUIRE(streams(*standby));
+  primary.sql("create table late as select 1");
+  CHECK_THAT(admin.fail(30, *standby, {"wait", "--timeout", "1"}),
+             Contains("did not catch up in time: replayed 0/") && Contains(" before 0/"));
+  const auto begin = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"wait", "--timeout", "60", "--patience", "1"};
+    words.insert(words.end(), more.begin(), more.end());
+    auto daemon = std::make_unique<Daemon>(admin.line(*standby, words), admin.dir / "log");
+    REQUIRE(is_waiting(*standby));
+    return daemon;
+  };
+  SECTION("the primary stops") {
+    const auto wait = begin({});
+    primary.stop();
+    CHECK(wait->wait() == 10);
+    CHECK_THAT(wait->log(), Contains("the primary: "));
+  }
+  SECTION("the primary hangs") {
+    const auto wait = begin({});
+    primary.freeze();
+    CHECK(wait->wait() == 35);
+    CHECK_THAT(wait->log(), Contains("the primary: ") && Contains("in time"));
+  }
+  SECTION("somebody pauses replay") {
+    const auto wait = begin({});
+    standby->sql("select pg_wal_replay_pause()");
+    CHECK(wait->wait() == 45);
+  }
+  SECTION("this standby is promoted") {
+    const auto wait = begin({});
+    standby->sql("select pg_promote(true, 30)");
+    CHECK(wait->wait() == 46);
+    CHECK_THAT(wait->log(), Contains("a primary"));
+  }
+  SECTION("this standby stops") {
+    const auto wait = begin({});
+    standby->stop();
+    CHECK(wait->wait() == 12);
+  }
+}
+
+TEST_CASE("replication verbs: WAL beyond the slot's limit is lost, and said",
+          "[companion][replication]") {
+  if (skipped()) return;
+  Postgres primary({{"max_slot_wal_keep_size = 16MB", "min_wal_size = 32MB", "max_wal_size = 32MB"},
+                    {},
+                    "",
+                    "",
+                    ""});
+  const auto standby = primary.make_standby({"wal_retrieve_retry_interval = 100ms"});
+  const Operator admin;
+  REQUIRE(streams(*standby));
+  standby->stop();
+  REQUIRE(primary.says("select active from pg_replication_slots", "f"));
+  CHECK_THAT(admin.run(1, primary, {"status", "--check"}),
+             Contains("slot 'standby1' is not in use and keeps "));
+  for (int i = 0; i < 5; ++i) {
+    primary.sql("create table filler" + std::to_string(i) + " ()");
+    primary.sql("select pg_switch_wal()");
+  }
+  primary.sql("checkpoint");
+  CHECK_THAT(
+      admin.run(2, primary, {"status", "--check"}),
+      Contains("slot 'standby1' has lost WAL that its standby needs: set the standby up anew"));
+  CHECK_THAT(admin.run(0, primary, {"status"}), Contains("| lost"));
+  standby->start();
+  CHECK_THAT(admin.fail(43, *standby, {"wait", "--patience", "1"}), Contains("does not stream"));
+  CHECK(admin.sees_no_receiver(*standby));
+}
+
+TEST_CASE("replication verbs: a monitor's role has the rights it needs and no more",
+          "[companion][replication]") {
+  if (skipped()) return;
+  Postgres primary;
+  primary.sql("create role weak login password 's3cret'");
+  primary.sql("create role monitor login password 's3cret' in role pg_monitor");
+  primary.sql("grant execute on function pg_wal_replay_pause(), pg_wal_replay_resume() to monitor");
+  const auto standby = primary.make_standby();
+  const Operator admin;
+  REQUIRE(streams(*standby));
+  const std::string passfile =
+      admin.dir.write("pgpass", "*:*:*:monitor:s3cret\n*:*:*:weak:s3cret\n*:*:*:postgres:wr0ng\n");
+  const auto as = [&](const std::string& user, std::vector<std::string> words) {
+    // After the socket's: the last one counts.
+    for (const char* word : {"--passfile", passfile.c_str(), "--user", user.c_str()}) {
+      words.emplace_back(word);
+    }
+    return words;
+  };
+  // Over TCP a password is asked for.
+  const auto run = [&](int code, const Postgres& server, std::vector<std::string> words) {
+    std::vector<std::string> line = admin.line(server, words);
+    *std::find(line.begin(), line.end(), server.sockets()) = "127.0.0.1";
+    const Outcome outcome = run_program(line);
+    const std::string both = outcome.out + outcome.end;
+    INFO(both);
+    CHECK_THAT(outcome.end, Catch::EndsWith("status " + std::to_string(code)));
+    CHECK_THAT(both, !Contains("s3cret") && !Contains("wr0ng"));
+    return both;
+  };
+  const std::vector<std::string> roomy{"status", "--check",    "--warn-lag",
+                                       "1GB",    "--warn-lag", "1h"};
+  CHECK_THAT(run(0, primary, as("monitor", roomy)), Contains("standby 'standby1' is "));
+  CHECK_THAT(run(0, *standby, as("monitor", roomy)), Contains("behind the primary"));
+  CHECK_THAT(run(0, *standby, as("monitor", {"status"})), Contains("streaming from "));
+  CHECK_THAT(run(0, *standby, as("monitor", {"pause"})), Contains("replay is paused at "));
+  CHECK_THAT(run(0, *standby, as("monitor", {"resume"})), Contains("replay goes on at "));
+
+  const std::string grant = "GRANT pg_monitor TO it";
+  CHECK_THAT(run(3, primary, as("weak", {"status", "--check"})), Contains(grant));
+  CHECK_THAT(run(3, *standby, as("weak", {"status", "--check"})), Contains(grant));
+  CHECK_THAT(run(0, *standby, as("weak", {"status"})), Contains("not shown to 'weak'"));
+  CHECK_THAT(run(42, *standby, as("weak", {"pause"})),
+             Contains("42501") && Contains("GRANT EXECUTE ON FUNCTION pg_wal_replay_pause(), "
+                                           "pg_wal_replay_resume() TO"));
+  CHECK(standby->value("select pg_get_wal_replay_pause_state()") == "not paused");
+  const std::string where =
+      "host=" + primary.sockets() + " user=postgres port=" + std::to_string(primary.port());
+  CHECK_THAT(run(42, *standby, as("weak", {"wait", "--primary", where})), Contains(grant));
+
+  CHECK_THAT(run(42, *standby, as("postgres", {"status"})),
+             Contains("password authentication failed"));
+  CHECK_THAT(
+      run(42, *standby, {"status", "--user", "weak", "--passfile", admin.dir.write("empty", "")}),
+      Contains("no password supplied"));
+  CHECK_THAT(run(1, *standby,
+                 {"status", "--user", "weak", "--passfile",
+                  admin.dir.write("open", "*:*:*:*:s3cret\n", 0644)}),
+             Contains("can be read by others"));
+  // As X-Road does.
+  const std::string properties =
+      admin.dir.write("db.properties",
+                      "serverconf.hibernate.connection.url = jdbc:postgresql://127.0.0.1/postgres\n"
+                      "serverconf.hibernate.connection.username = monitor\n"
+                      "serverconf.hibernate.connection.password = s3cret\n");
+  CHECK_THAT(run(0, *standby, {"status", "--db-properties", properties}), Contains("streaming"));
+  CHECK_THAT(standby->log() + primary.log(), !Contains("s3cret"));
+}
+
+TEST_CASE("replication verbs: a client's certificate is the login, and is shown",
+          "[companion][replication]") {
+  if (skipped()) return;
+  const std::int64_t now = wall_now();
+  const Identity ca = make_identity({"Cluster CA", now - 60, now + 86'400, true});
+  const Identity host = make_identity({"127.0.0.1", now - 60, now + 86'400}, &ca);
+  const Identity node = make_identity({"ss2", now - 60, now + 86'400}, &ca);
+  PostgresOptions options;
+  options.certificate = host.pem();
+  options.key = host.key_pem();
+  options.ca = ca.pem();
+  options.hba = {"hostssl replication ss2 127.0.0.1/32 cert", "host replication ss2 all reject"};
+  Postgres primary(options);
+  primary.sql("create role ss2 login replication password null");
+  primary.sql("create role ss3 login replication password 's3cret'");
+  const auto standby = primary.make_standby({"wal_retrieve_retry_interval = 100ms"});
+  const std::string conninfo =
+      "host=127.0.0.1 port=" + std::to_string(primary.port()) +
+      " user=ss2 sslmode=verify-full sslcert=" + standby->write("node.crt", node.pem()) +
+      " sslkey=" + standby->write("node.key", node.key_pem()) +
+      " sslrootcert=" + standby->write("root.crt", ca.pem());
+  standby->sql("alter system set primary_conninfo = '" + conninfo + " application_name=ss2'");
+  standby->sql("select pg_reload_conf()");
+  REQUIRE(primary.says("select state from pg_stat_replication where application_name = 'ss2'",
+                       "streaming"));
+  REQUIRE(streams(*standby));
+  const Operator admin;
+  CHECK_THAT(admin.run(0, primary, {"status"}), Contains("| TLSv1.3 /CN=ss2"));
+  CHECK_THAT(admin.run(0, *standby, {"wait"}), Contains("the position of 127.0.0.1:"));
+  CHECK_THAT(admin.fail(42, *standby, {"wait", "--primary", "sslmode=disable"}),
+             Contains("pg_hba.conf rejects"));
+  CHECK_THAT(
+      admin.fail(10, *standby,
+                 {"wait", "--primary", "sslrootcert=" + admin.dir.write("other.crt", node.pem())}),
+      Contains("certificate verify failed"));
+
+  // A password in primary_conninfo, as the Central Server's guide has it, is used and not shown.
+  standby->sql(
+      "alter system set primary_conninfo = 'host=127.0.0.1 port=" + std::to_string(primary.port()) +
+      " user=ss3 password=s3cret sslmode=disable application_name=ss3'");
+  standby->sql("select pg_reload_conf()");
+  REQUIRE(primary.says("select state from pg_stat_replication where application_name = 'ss3'",
+                       "streaming"));
+  REQUIRE(streams(*standby));
+  CHECK_THAT(admin.run(0, *standby, {"wait"}), Contains("the position of 127.0.0.1:"));
+  CHECK_THAT(admin.run(0, *standby, {"status", "--json"}), Contains("\"position\": \"0/"));
+}
