@@ -17,6 +17,7 @@ const std::vector<AddVerb> kVerbs = {
     &add_replication_pause,
     &add_replication_resume,
     &add_replication_wait,
+    &add_replication_setup,
 };
 
 }  // namespace

@@ -9,6 +9,7 @@ namespace xs::cli {
 
 ReplicationVerb add_replication_pause(CLI::App& group);
 ReplicationVerb add_replication_resume(CLI::App& group);
+ReplicationVerb add_replication_setup(CLI::App& group);
 ReplicationVerb add_replication_status(CLI::App& group);
 ReplicationVerb add_replication_wait(CLI::App& group);
 

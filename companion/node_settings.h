@@ -23,6 +23,7 @@
 #include "companion/checks/sync_age.h"
 #include "companion/listen.h"
 #include "companion/replication/access.h"
+#include "companion/replication/cluster_choice.h"
 
 namespace xs {
 
@@ -66,6 +67,7 @@ struct NodeSettings {
   SyncAgeSettings sync_age;
   ReplicationSettings replication;
   ReplicationAccess replication_access;  // for the verbs of `replication`
+  ClusterChoice cluster;                 // for those that change the database's cluster
 };
 
 NodeSettings load_node_settings(const ConfigPlaces& places);

@@ -63,6 +63,13 @@ std::string word(const V& value) {
   return value.value;
 }
 
+std::string ssl_mode(const V& value) {
+  for (const char* mode : {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}) {
+    if (value.value == mode) return mode;
+  }
+  refuse(value, "disable, allow, prefer, require, verify-ca or verify-full");
+}
+
 std::string path(const V& value) {
   if (!value.value.starts_with('/')) refuse(value, "an absolute path");
   return value.value;
@@ -222,18 +229,34 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.replication_access.local.database = word(v); }},
     {"replication", "passfile", "/etc/xroad-sync/pgpass",
      "Passwords, as in ~/.pgpass, readable by its owner alone.",
-     [](S& s, const V& v) { s.replication_access.local.passfile = path(v); }},
+     [](S& s, const V& v) { s.replication_access.local.passfile = path(v); }, "none"},
     {"replication", "sslmode", "verify-full", "As PostgreSQL's.",
-     [](S& s, const V& v) { s.replication_access.local.sslmode = word(v); }},
+     [](S& s, const V& v) { s.replication_access.local.sslmode = ssl_mode(v); }, "prefer"},
     {"replication", "sslcert", "/etc/xroad/postgresql/server.crt", "Our certificate.",
-     [](S& s, const V& v) { s.replication_access.local.sslcert = path(v); }},
+     [](S& s, const V& v) { s.replication_access.local.sslcert = path(v); }, "none"},
     {"replication", "sslkey", "/etc/xroad/postgresql/server.key", "Its key.",
-     [](S& s, const V& v) { s.replication_access.local.sslkey = path(v); }},
+     [](S& s, const V& v) { s.replication_access.local.sslkey = path(v); }, "none"},
     {"replication", "sslrootcert", "/etc/xroad/postgresql/ca.crt", "The CA of the server's.",
-     [](S& s, const V& v) { s.replication_access.local.sslrootcert = path(v); }},
+     [](S& s, const V& v) { s.replication_access.local.sslrootcert = path(v); }, "none"},
     {"replication", "primary", "host=ss1.example port=5433 user=ss2",
      "The primary, where this standby's primary_conninfo does not say it.",
-     [](S& s, const V& v) { s.replication_access.primary = word(v); }},
+     [](S& s, const V& v) { s.replication_access.primary = word(v); }, "the one that it follows"},
+    {"cluster", "name", "serverconf",
+     "The PostgreSQL cluster of this node, which replication's set-up changes: its name, by which\n"
+     "; /etc/postgresql (Debian) and /var/lib/pgsql (RHEL) are searched.",
+     [](S& s, const V& v) { s.cluster.name = word(v); }},
+    {"cluster", "data", "/var/lib/pgsql/serverconf", "Its data directory.",
+     [](S& s, const V& v) { s.cluster.data = path(v); }, "found by its name"},
+    {"cluster", "config", "/etc/postgresql/15/serverconf", "Where its postgresql.conf lies.",
+     [](S& s, const V& v) { s.cluster.config = path(v); }, "found by its name"},
+    {"cluster", "bin", "/usr/lib/postgresql/15/bin", "PostgreSQL's programs.",
+     [](S& s, const V& v) { s.cluster.bin = path(v); }, "found by its version"},
+    {"cluster", "service", "postgresql-serverconf", "The unit that starts it.",
+     [](S& s, const V& v) { s.cluster.service = word(v); }, "found by its name"},
+    {"cluster", "sockets", "/var/run/postgresql", "The directory of its socket.",
+     [](S& s, const V& v) { s.cluster.sockets = path(v); }, "what its configuration says"},
+    {"cluster", "port", "5433", "Its port.", [](S& s, const V& v) { s.cluster.port = port(v); },
+     "what its configuration says"},
 });
 
 // Lines of at most 100 columns, each a comment.

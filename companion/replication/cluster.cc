@@ -274,7 +274,18 @@ ChildUser user_named(const std::string& account) {
   return user;
 }
 
-Cluster find_cluster(const ClusterChoice& choice, Clock& clock, const ClusterRoots& roots) {
+void ClusterChoice::fill_from(const ClusterChoice& weaker) {
+  for (std::string ClusterChoice::*field :
+       {&ClusterChoice::name, &ClusterChoice::data, &ClusterChoice::config, &ClusterChoice::bin,
+        &ClusterChoice::service, &ClusterChoice::sockets}) {
+    if ((this->*field).empty()) this->*field = weaker.*field;
+  }
+  if (port == 0) port = weaker.port;
+}
+
+Cluster find_cluster(const ClusterChoice& given, Clock& clock, const ClusterRoots& roots) {
+  ClusterChoice choice = given;
+  choice.fill_from({"serverconf", "", "", "", "", "", 0});
   const Places places = find_places(choice, roots);
   Cluster cluster;
   cluster.name = choice.name;

@@ -13,15 +13,9 @@
 
 #include "base/child.h"
 #include "base/clock.h"
+#include "companion/replication/cluster_choice.h"
 
 namespace xs {
-
-// What the operator says, on the command line or in [cluster]; empty: look for it.
-struct ClusterChoice {
-  std::string name = "serverconf";
-  std::string data, config, bin, service, sockets;
-  std::uint16_t port = 0;
-};
 
 // Where distributions put things; a test has its own.
 struct ClusterRoots {

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/owned_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "companion/replication/cluster_tools.h"
+#include "companion/replication/marked_block.h"
+
+namespace xs {
+namespace {
+
+constexpr std::size_t kLimit = 1U << 20;
+
+std::string octal(unsigned mode) {
+  std::string out;
+  for (int shift = 9; shift >= 0; shift -= 3)
+    out += static_cast<char>('0' + ((mode >> shift) & 7U));
+  return out;
+}
+
+std::string read_text(const std::string& path, const Cluster& cluster) {
+  const AsOwner rights(directory_user(parent_of(path), cluster));
+  return read_file(path, kLimit);
+}
+
+void keep_copy(const std::string& path, const std::string& bytes, const Cluster& cluster) {
+  const std::string copy = path + ".before-xroad-companion";
+  struct stat st {};
+  if (::lstat(copy.c_str(), &st) == 0) return;
+  if (::stat(path.c_str(), &st) != 0) throw_errno("stat", path);
+  write_owned(copy, bytes, st.st_mode & 0777U, cluster);
+}
+
+// Also in a directory that is neither root's nor the cluster's (/etc/xroad is xroad's): what
+// mkdir() has made is no link of its owner's, and is reached by its descriptor from then on.
+void make_directory(const std::string& path, unsigned mode, const Cluster& cluster) {
+  if (path_exists(path)) return;
+  struct stat st {};
+  const std::string parent = parent_of(path);
+  if (::stat(parent.c_str(), &st) != 0) throw_errno("stat", parent);
+  const AsOwner rights(st.st_uid == cluster.user.uid ? cluster.user : user_of_process());
+  if (::mkdir(path.c_str(), 0700) != 0) throw_errno("mkdir", path);
+  const Fd made = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (::fstat(made.get(), &st) != 0) throw_errno("fstat", path);
+  if (st.st_uid != ::geteuid()) throw Error(Fault::Refused, quote(path) + " was exchanged");
+  if (::fchown(made.get(), cluster.user.uid, cluster.user.gid) != 0) throw_errno("chown", path);
+  if (::fchmod(made.get(), mode) != 0) throw_errno("chmod", path);
+}
+
+}  // namespace
+
+bool path_exists(const std::string& path) {
+  struct stat st {};
+  return ::lstat(path.c_str(), &st) == 0;
+}
+
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+ChildUser directory_user(const std::string& directory, const Cluster& cluster) {
+  struct stat st {};
+  if (::stat(directory.c_str(), &st) != 0) throw_errno("stat", directory);
+  if (st.st_uid == cluster.user.uid) return cluster.user;
+  if (st.st_uid == 0) return user_of_process();
+  throw Error(Fault::Refused, quote(directory) + " belongs neither to root nor to " +
+                                  quote(cluster.owner) + ": nothing is written there");
+}
+
+std::optional<std::string> read_owned(const std::string& path, const Cluster& cluster) {
+  if (!path_exists(parent_of(path))) return std::nullopt;
+  const AsOwner rights(directory_user(parent_of(path), cluster));
+  return read_file_if_exists(path, kLimit);
+}
+
+void write_owned(const std::string& path, const std::string& bytes, unsigned mode,
+                 const Cluster& cluster) {
+  const AsOwner rights(directory_user(parent_of(path), cluster));
+  struct stat st {};
+  const bool there = ::lstat(path.c_str(), &st) == 0;
+  if (there && !S_ISREG(st.st_mode)) throw Error(Fault::Io, quote(path) + " is no regular file");
+  FileOwner owner{cluster.user.uid, cluster.user.gid};
+  if (there) {
+    owner = {st.st_uid, st.st_gid};
+    mode = st.st_mode & 07777U;
+  }
+  replace_file(path, bytes, mode, owner);
+}
+
+Step edit_step(const std::string& path, const Cluster& cluster, const std::string& what,
+               const std::function<std::string(const std::string&)>& edit) {
+  const auto before = std::make_shared<std::optional<std::string>>();
+  Step step;
+  step.what = what;
+  step.detail = [=] {
+    const std::string text = read_text(path, cluster);
+    return unified_diff(path, text, edit(text));
+  };
+  step.done = [=] {
+    const std::string text = read_text(path, cluster);
+    return edit(text) == text;
+  };
+  step.act = [=] {
+    const std::string text = read_text(path, cluster);
+    keep_copy(path, text, cluster);
+    *before = text;
+    write_owned(path, edit(text), 0600, cluster);
+  };
+  step.undo = [=] {
+    if (*before) write_owned(path, **before, 0600, cluster);
+  };
+  return step;
+}
+
+Step file_step(const std::string& path, const std::string& bytes, unsigned mode, bool secret,
+               const Cluster& cluster) {
+  Step step;
+  step.what = "write " + escape(path);
+  step.detail = [=] {
+    const auto before = read_owned(path, cluster);
+    const std::string head = (before ? "changed: " : "new: ") + escape(path) + ", mode " +
+                             octal(mode) + ", owner " + cluster.owner;
+    return secret ? head + ", contents not shown\n"
+                  : head + "\n" + unified_diff(path, before.value_or(""), bytes);
+  };
+  step.done = [=] { return read_owned(path, cluster) == bytes; };
+  step.act = [=] { write_owned(path, bytes, mode, cluster); };
+  return step;
+}
+
+Step directory_step(const std::string& path, unsigned mode, const Cluster& cluster) {
+  Step step;
+  step.what = "make the directory " + escape(path);
+  step.detail = [=] {
+    return "$ install -d -m " + octal(mode) + " -o " + cluster.owner + " " + shell_words({path}) +
+           "\n";
+  };
+  step.done = [=] {
+    struct stat st {};
+    return ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
+  };
+  step.act = [=] {
+    for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+      const bool last = slash == std::string::npos;
+      make_directory(path.substr(0, slash), last ? mode : 0755, cluster);
+      if (last) return;
+    }
+  };
+  return step;
+}
+
+}  // namespace xs

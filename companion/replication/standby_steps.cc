@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/standby_steps.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "companion/db.h"
+#include "companion/replication/cluster_tools.h"
+#include "companion/replication/marked_block.h"
+#include "companion/replication/owned_file.h"
+
+namespace xs {
+namespace {
+
+std::string with_settings(const StandbyWork& work, const std::string& text) {
+  return with_block(text, conf_lines(standby_settings(work.plan, work.cluster().major)),
+                    BlockPlace::End, work.cluster().conf_file());
+}
+
+// "20261121T170433Z"
+std::string stamp(const Wall& wall) {
+  std::string text = utc_text(wall());
+  text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return c == '-' || c == ':'; }),
+             text.end());
+  return text;
+}
+
+Command backup_command(const StandbyWork& work) {
+  Command command;
+  command.argv = {work.cluster().bin + "/pg_basebackup",
+                  "-D",
+                  work.place.copy(),
+                  "-X",
+                  "stream",
+                  "-c",
+                  "fast",
+                  "-S",
+                  work.plan.slot,
+                  "-w",
+                  "-d",
+                  primary_conninfo(work.plan)};
+  command.limit = work.copy_limit;
+  command.ends_with_us = true;
+  return command;
+}
+
+Command verify_command(const StandbyWork& work) {
+  Command command;
+  command.argv = {work.cluster().bin + "/pg_verifybackup", "-q", work.place.copy()};
+  command.limit = work.copy_limit;
+  command.ends_with_us = true;
+  return command;
+}
+
+bool can_verify(const StandbyWork& work) {
+  return ::access((work.cluster().bin + "/pg_verifybackup").c_str(), X_OK) == 0;
+}
+
+Step backup_step(const StandbyWork& work) {
+  Step step;
+  step.what = "take a copy of the primary's data";
+  step.detail = [=] { return "$ " + command_text(work.cluster(), backup_command(work)) + "\n"; };
+  step.done = [=] { return work.in_place() || work.place.has("verified"); };
+  step.act = [=] {
+    work.place.make_room();
+    run_command(work.cluster(), backup_command(work), work.sql.clock());
+  };
+  return step;
+}
+
+Step verify_step(const StandbyWork& work) {
+  Step step;
+  step.what = "check the copy";
+  step.detail = [=]() -> std::string {
+    if (!can_verify(work)) return "its control data; there is no pg_verifybackup in this version\n";
+    return "$ " + command_text(work.cluster(), verify_command(work)) + "\n";
+  };
+  step.done = [=] { return work.in_place() || work.place.has("verified"); };
+  step.act = [=] {
+    const auto control = read_control(work.cluster(), work.place.copy(), work.sql.clock());
+    if (control.system_id != work.system_id) {
+      throw Error(Fault::Mismatch, "the copy is of another database");
+    }
+    if (can_verify(work)) run_command(work.cluster(), verify_command(work), work.sql.clock());
+    work.place.note("verified");
+  };
+  return step;
+}
+
+// Settings by ALTER SYSTEM are of a node, but not those that say whom it follows.
+std::string own_auto_conf(const std::string& text) {
+  std::string out;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t size = std::min(rest.find('\n'), rest.size() - 1) + 1;
+    const std::string_view line = rest.substr(0, size);
+    rest.remove_prefix(size);
+    const bool follows = line.starts_with("primary_") || line.starts_with("recovery_") ||
+                         line.starts_with("synchronous_standby_names");
+    if (!follows) out += line;
+  }
+  return out;
+}
+
+// The node keeps its own configuration; what comes with the copy is the primary's.
+void prepare(const StandbyWork& work) {
+  const Cluster& cluster = work.cluster();
+  const std::string copy = work.place.copy();
+  const auto own = [&](const char* name) { return read_owned(cluster.data + "/" + name, cluster); };
+  const auto put = [&](const char* name, const std::string& bytes) {
+    write_owned(copy + "/" + name, bytes, 0600, cluster);
+  };
+  if (cluster.config_in_data()) {
+    for (const char* name : {"postgresql.conf", "pg_hba.conf", "pg_ident.conf"}) {
+      if (const auto bytes = own(name)) put(name, *bytes);
+    }
+    const auto conf = read_owned(copy + "/postgresql.conf", cluster);
+    put("postgresql.conf", with_settings(work, conf.value_or("")));
+  }
+  put("postgresql.auto.conf", own_auto_conf(own("postgresql.auto.conf").value_or("")));
+  put("standby.signal", "");
+  work.place.note("prepared");
+}
+
+Step prepare_step(const StandbyWork& work) {
+  Step step;
+  step.what = "make the copy a standby";
+  step.detail = [=] {
+    const Cluster& cluster = work.cluster();
+    std::string text = "new: " + escape(work.place.copy()) + "/standby.signal, mode 0600\n";
+    text += "changed: " + escape(work.place.copy()) +
+            "/postgresql.auto.conf: this node's own, without what says whom it follows\n";
+    if (!cluster.config_in_data()) return text;
+    const auto conf = read_owned(cluster.conf_file(), cluster).value_or("");
+    return text + unified_diff(cluster.conf_file(), conf, with_settings(work, conf));
+  };
+  step.done = [=] { return work.in_place() || work.place.has("prepared"); };
+  step.act = [=] { prepare(work); };
+  return step;
+}
+
+Step stop_step(const StandbyWork& work) {
+  const Cluster& cluster = work.cluster();
+  Step step;
+  step.what = "stop the server";
+  step.detail = [=] { return "$ " + command_text(cluster, stop_command(cluster)) + "\n"; };
+  step.done = [=] { return work.in_place() || !find_server(cluster); };
+  step.act = [=] { run_command(cluster, stop_command(cluster), work.sql.clock()); };
+  step.undo = [=] {
+    if (!find_server(cluster)) run_command(cluster, start_command(cluster), work.sql.clock());
+  };
+  return step;
+}
+
+Step swap_step(const StandbyWork& work) {
+  const Cluster& cluster = work.cluster();
+  const std::string old = cluster.data + ".old-" + stamp(work.wall);
+  Step step;
+  step.what = "put the copy in place and the old data aside";
+  step.detail = [=] {
+    return (path_exists(cluster.data) ? "$ mv " + shell_words({cluster.data}) + " " +
+                                            shell_words({cluster.data + ".old-TIME"}) + "\n"
+                                      : "") +
+           "$ mv " + shell_words({work.place.copy()}) + " " + shell_words({cluster.data}) + "\n";
+  };
+  step.done = [=] { return work.place.swapped() ? !work.place.needs_swap() : work.in_place(); };
+  step.act = [=] { work.place.put_in_place(old); };
+  step.undo = [=] { work.place.put_back(); };
+  return step;
+}
+
+bool started_after_change(const Cluster& cluster) {
+  const AsOwner rights(cluster.user);
+  struct stat conf {};
+  struct stat pid {};
+  const std::string file = cluster.data + "/postmaster.pid";
+  if (::stat(cluster.conf_file().c_str(), &conf) != 0 || ::stat(file.c_str(), &pid) != 0) {
+    return false;
+  }
+  // The third line is when the server was started.
+  std::string text = read_file(file, 8192);
+  for (int i = 0; i < 2; ++i) text.erase(0, text.find('\n') + 1);
+  const auto at = parse_number(text.substr(0, text.find('\n')));
+  return at && static_cast<std::uint64_t>(conf.st_mtim.tv_sec) <= *at;
+}
+
+Step start_step(const StandbyWork& work) {
+  const Cluster& cluster = work.cluster();
+  Step step;
+  step.what = "start the server";
+  step.detail = [=] { return "$ " + command_text(cluster, start_command(cluster)) + "\n"; };
+  step.done = [=] {
+    return work.in_place() && find_server(cluster) && started_after_change(cluster);
+  };
+  step.act = [=] {
+    const bool runs = find_server(cluster).has_value();
+    run_command(cluster, runs ? restart_command(cluster) : start_command(cluster),
+                work.sql.clock());
+  };
+  step.undo = [=] {
+    if (find_server(cluster)) run_command(cluster, stop_command(cluster), work.sql.clock());
+  };
+  return step;
+}
+
+// Why it does not follow, in its own words, where we know its log.
+std::string last_complaint(const Cluster& cluster) {
+  std::string found;
+  for (const std::string& file : {cluster.data + ".start.log", "/var/log/postgresql/postgresql-" +
+                                                                   std::to_string(cluster.major) +
+                                                                   "-" + cluster.name + ".log"}) {
+    if (!path_exists(file)) continue;
+    std::string text;
+    try {
+      const AsOwner rights(cluster.user);
+      text = read_file(file, 64U << 20);
+    } catch (const Error&) {
+      continue;
+    }
+    for (const char* word : {"FATAL:", "ERROR:"}) {
+      const std::size_t at = text.rfind(word);
+      if (at != std::string::npos)
+        return ": " + excerpt(text.substr(at, text.find('\n', at) - at), 300);
+    }
+  }
+  return found;
+}
+
+Step stream_step(const StandbyWork& work) {
+  Step step;
+  step.what = "wait until it follows the primary";
+  step.detail = [=] {
+    return "at most " +
+           std::to_string(
+               std::chrono::duration_cast<std::chrono::seconds>(work.stream_limit).count()) +
+           " s\n";
+  };
+  step.done = [=] { return work.in_place() && work.streams(); };
+  step.act = [=] {
+    Clock& clock = work.sql.clock();
+    const Instant deadline = clock.now() + work.stream_limit;
+    while (!work.streams()) {
+      if (clock.now() >= deadline) {
+        throw Error(Fault::Timeout, "the standby does not follow " + escape(work.plan.host) +
+                                        last_complaint(work.cluster()));
+      }
+      clock.poll({}, clock.now() + std::chrono::milliseconds(200));
+    }
+  };
+  return step;
+}
+
+Step clear_step(const StandbyWork& work) {
+  Step step;
+  step.what = "clear away " + escape(work.place.directory());
+  step.done = [=] { return !path_exists(work.place.directory()); };
+  step.act = [=] { work.place.clear(); };
+  return step;
+}
+
+}  // namespace
+
+bool StandbyWork::in_place() const {
+  if (place.swapped()) return true;
+  if (reclone || !path_exists(cluster().data)) return false;
+  if (!read_owned(cluster().data + "/standby.signal", cluster())) return false;
+  return read_control(cluster(), cluster().data, sql.clock()).system_id == system_id;
+}
+
+bool StandbyWork::streams() const {
+  try {
+    if (profile_row(plan.profile).hot) {
+      return sql.value("select status from pg_stat_wal_receiver") == "streaming";
+    }
+    // A warm standby answers nobody; its primary knows.
+    const Instant deadline = sql.clock().now() + std::chrono::seconds(10);
+    Db db(primary_target(plan, plan.pki, password), sql.clock(), deadline);
+    const auto rows = db.ask("select active::text from pg_replication_slots where slot_name = $1",
+                             {plan.slot}, deadline);
+    return find_server(cluster()) && !rows.empty() && rows[0][0] == "true";
+  } catch (const Error& error) {
+    if (error.fault() == Fault::Network || error.fault() == Fault::ConnectTimeout ||
+        error.fault() == Fault::Stream || error.fault() == Fault::Timeout) {
+      return false;
+    }
+    throw;
+  }
+}
+
+void add_standby_steps(Plan& plan, const StandbyWork& work) {
+  const Cluster& cluster = work.cluster();
+  plan.add(backup_step(work));
+  plan.add(verify_step(work));
+  plan.add(prepare_step(work));
+  plan.add(stop_step(work));
+  plan.add(swap_step(work));
+  // In a data directory the copy has been given it already.
+  if (!cluster.config_in_data() || work.in_place()) {
+    plan.add(edit_step(cluster.conf_file(), cluster,
+                       "write our lines into " + escape(cluster.conf_file()),
+                       [=](const std::string& text) { return with_settings(work, text); }));
+  }
+  plan.add(start_step(work));
+  plan.add(stream_step(work));
+  plan.add(clear_step(work));
+}
+
+}  // namespace xs
