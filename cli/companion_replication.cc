@@ -18,6 +18,8 @@ const std::vector<AddVerb> kVerbs = {
     &add_replication_resume,
     &add_replication_wait,
     &add_replication_setup,
+    &add_replication_promote,
+    &add_replication_rejoin,
 };
 
 }  // namespace

@@ -8,6 +8,8 @@
 namespace xs::cli {
 
 ReplicationVerb add_replication_pause(CLI::App& group);
+ReplicationVerb add_replication_promote(CLI::App& group);
+ReplicationVerb add_replication_rejoin(CLI::App& group);
 ReplicationVerb add_replication_resume(CLI::App& group);
 ReplicationVerb add_replication_setup(CLI::App& group);
 ReplicationVerb add_replication_status(CLI::App& group);

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/old_primary.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "companion/replication/connection.h"
+#include "companion/tcp.h"
+
+namespace xs {
+namespace {
+
+enum class Door { Open, Refused, Mute };
+
+Door try_socket(const std::string& path, std::string& reason) {
+  const Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (!fd || path.size() >= sizeof address.sun_path) {
+    reason = "no socket for " + quote(path);
+    return Door::Mute;
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    return Door::Open;
+  }
+  reason = errno_text(errno);
+  // Its queue is full: somebody has the socket, and does not take connections from it.
+  if (errno == EAGAIN || errno == EINPROGRESS) return Door::Open;
+  return errno == ECONNREFUSED || errno == ENOENT ? Door::Refused : Door::Mute;
+}
+
+Door try_address(const std::string& address, std::uint16_t port, Clock& clock, Instant deadline,
+                 std::string& reason) {
+  try {
+    tcp_open(address, port, clock, deadline);
+    return Door::Open;
+  } catch (const Error& error) {
+    reason = error.text();
+    // One address was tried, so its reason is the whole reason.
+    return reason.ends_with(": " + errno_text(ECONNREFUSED)) ? Door::Refused : Door::Mute;
+  }
+}
+
+// All addresses of one host: Open as soon as one is, Refused only when all say so.
+Door try_host(const DbHost& host, Clock& clock, Instant deadline, std::string& reason) {
+  if (host.host.starts_with('/')) {
+    return try_socket(host.host + "/.s.PGSQL." + std::to_string(host.port), reason);
+  }
+  std::vector<std::string> addresses;
+  try {
+    addresses = look_up(host.host, clock, deadline);
+  } catch (const Error& error) {
+    reason = error.text();
+    return Door::Mute;
+  }
+  Door door = Door::Refused;
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    std::string why;
+    const Instant until = share_of(clock.now(), deadline, addresses.size() - i);
+    const Door one = try_address(addresses[i], host.port, clock, until, why);
+    if (one == Door::Open) return one;
+    if (one == Door::Mute || reason.empty()) reason = why;
+    if (one == Door::Mute) door = one;
+  }
+  return door;
+}
+
+Door try_all(const DbTarget& target, Clock& clock, Instant deadline, std::string& reason) {
+  Door door = Door::Refused;
+  for (std::size_t i = 0; i < target.hosts.size(); ++i) {
+    std::string why;
+    const Instant until = share_of(clock.now(), deadline, target.hosts.size() - i);
+    const Door one = try_host(target.hosts[i], clock, until, why);
+    if (one == Door::Open) return one;
+    if (one == Door::Mute || reason.empty()) reason = why;
+    if (one == Door::Mute) door = one;
+  }
+  return door;
+}
+
+// Something takes connections there.
+void ask_it(OldPrimary& old, const DbTarget& target, const std::string& system, Clock& clock,
+            Instant deadline) {
+  try {
+    Primary primary(target, clock, deadline);
+    const Primary::Identity identity = primary.identify(deadline);
+    old.where = primary.where();
+    if (identity.system != system) {
+      old.life = Life::Foreign;
+      return;
+    }
+    old.life = identity.standby ? Life::Follows : Life::Writes;
+    old.position = identity.flushed;
+  } catch (const Error& error) {
+    const bool silent = error.fault() == Fault::ConnectTimeout || error.fault() == Fault::Timeout;
+    old.life = silent ? Life::Silent : Life::Refuses;
+    old.reason = error.text();
+  }
+}
+
+}  // namespace
+
+std::string OldPrimary::words() const {
+  switch (life) {
+    case Life::Writes:
+      return "the old primary (" + where +
+             ") answers and takes writes: with a second primary the two would go separate ways "
+             "(split brain), and what one of them wrote would be lost. Stop it first";
+    case Life::Follows:
+      return where +
+             " answers as a standby: it follows another primary now, which may be the one "
+             "that takes the writes. Look with `replication status` there";
+    case Life::Foreign:
+      return where +
+             " is a server of another cluster, so where the old primary is, and whether it "
+             "runs, is not known: say where with --primary";
+    case Life::Refuses:
+      return "the old primary (" + where +
+             ") is alive: it answers, though it does not let us in "
+             "(" +
+             reason + "). Stop it first";
+    case Life::Silent:
+      return "the old primary (" + where +
+             ") takes connections and does not answer them: a process that is frozen, or waits "
+             "for its disk, may go on at any moment, with clients that still believe in it. "
+             "End it or switch its machine off first";
+    case Life::Unreachable:
+      return "nothing answers at the old primary (" + where + "; " + reason +
+             "): switched off and cut off from here look the same, and one that is only cut off "
+             "may have clients that write. Make sure that it is switched off first";
+    case Life::Gone: break;
+  }
+  return "the old primary (" + where +
+         ") does not run: its machine refuses connections to its port";
+}
+
+OldPrimary look_at_old_primary(const DbTarget& target, const std::string& system, Clock& clock,
+                               Instant deadline) {
+  OldPrimary old;
+  for (const DbHost& host : target.hosts) {
+    old.where +=
+        (old.where.empty() ? "" : ", ") + escape(host.host) + ":" + std::to_string(host.port);
+  }
+  // Half of the time for the doors, so that there is some left for a slow answer.
+  const Door door = try_all(target, clock, share_of(clock.now(), deadline, 2), old.reason);
+  if (door == Door::Refused) {
+    old.life = Life::Gone;
+  } else if (door == Door::Open) {
+    ask_it(old, target, system, clock, deadline);
+  }
+  return old;
+}
+
+}  // namespace xs

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/promote.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "companion/replication/auto_conf.h"
+#include "companion/replication/cluster_tools.h"
+#include "companion/replication/connection.h"
+#include "companion/replication/control.h"
+#include "companion/replication/old_primary.h"
+#include "companion/replication/plan.h"
+#include "companion/replication/server_state.h"
+#include "companion/replication/show.h"
+#include "companion/replication/timeline.h"
+
+namespace xs {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kPoll = 100ms;
+constexpr const char* kNames = "synchronous_standby_names";
+
+class Promotion {
+ public:
+  Promotion(const PromoteOrder& order, Clock& clock, const SayText& say)
+      : order_(order),
+        clock_(clock),
+        say_(say),
+        cluster_(find_cluster(order.cluster, clock, order.roots)) {}
+
+  void run() {
+    if (cluster_.major < 12) {
+      throw Error(Fault::Unsupported, "PostgreSQL " + std::to_string(cluster_.major) +
+                                          " is too old: 12 or newer is needed");
+    }
+    look();
+    if (!state_.standby) return is_primary();
+    if (!state_.status && configured(cluster_, "hot_standby", clock_) != "off") {
+      throw Error(Fault::Io, "this standby does not answer yet: " + state_.silence +
+                                 ". Wait until it does; its log says what it waits for");
+    }
+    check_old_primary();
+    say_(lag_words());
+    const Plan plan = make_plan();
+    if (order_.dry_run) return plan.describe(say_);
+    plan.run(say_);
+    tell_next();
+  }
+
+ private:
+  void look() {
+    state_ = look_at_server(cluster_, clock_, clock_.now() + 10s);
+    if (!state_.runs) {
+      throw Error(Fault::Io, "the server of " + quote(cluster_.data) + " does not run; start it: " +
+                                 command_text(cluster_, start_command(cluster_)));
+    }
+    if (!state_.standby && !state_.status) {
+      throw Error(Fault::Io, state_.silence);
+    }
+  }
+
+  void is_primary() {
+    say_("This database is a primary already, on timeline " + std::to_string(timeline()) +
+         ": nothing to do.\n");
+    const auto rows =
+        ask("select current_setting('synchronous_standby_names'), (select count(*) from "
+            "pg_stat_replication where sync_state in ('sync', 'quorum'))");
+    const std::string names = rows.at(0).at(0).value_or("");
+    if (!names.empty() && rows[0].at(1) == "0") {
+      say_("WARNING: " + std::string(kNames) + " is " + quote(names) +
+           " and no such standby is here: EVERY WRITE HANGS until one is, or until this:\n"
+           "  alter system set " +
+           kNames + " = ''; select pg_reload_conf();\n");
+    }
+  }
+
+  // Throws when it may be alive.
+  void check_old_primary() {
+    std::string reason;
+    try {
+      const DbTarget target = old_target();
+      const Instant deadline = clock_.now() + order_.patience;
+      {
+        const AsOwner rights(cluster_.user);
+        old_ = look_at_old_primary(target, state_.control.system_id, clock_, deadline);
+      }
+      if (old_.life != Life::Gone) reason = old_.words();
+      // Its end travels faster than its machine's answer, but not by much.
+      while (reason.empty() && still_receives()) {
+        if (clock_.now() >= deadline) {
+          reason =
+              "the old primary's port is closed, but this standby still receives from it: "
+              "some of its processes live. Stop them first";
+          break;
+        }
+        clock_.poll({}, clock_.now() + kPoll);
+      }
+    } catch (const Error& error) {
+      if (error.fault() != Fault::Usage) throw;
+      reason = "whether the old primary is alive cannot be asked: " + error.text();
+    }
+    if (reason.empty()) return say_(old_.words() + ".\n");
+    if (!order_.fenced) {
+      throw Error(Fault::Refused,
+                  reason +
+                      "; or, when you know that no client reaches it and that it is not "
+                      "started again, say so with --fenced. Nothing has been changed");
+    }
+    say_("WARNING: " + reason + ".\nGoing on, because you say that it is fenced.\n");
+  }
+
+  DbTarget old_target() {
+    const std::string known = configured(cluster_, "primary_conninfo", clock_);
+    DbTarget target;
+    if (!known.empty()) target = parse_conninfo(known, "primary_conninfo of this standby");
+    if (!order_.primary.empty()) {
+      target = parse_conninfo(order_.primary, "the primary's address", target);
+    }
+    if (!target.hosts.empty()) return target;
+    throw Error(Fault::Usage,
+                "this standby does not tell where it was (primary_conninfo is empty): give "
+                "--primary 'host=... port=... user=...'");
+  }
+
+  bool still_receives() {
+    state_ = look_at_server(cluster_, clock_, clock_.now() + 10s);
+    return state_.streams;
+  }
+
+  std::string lag_words() {
+    std::string text = "This standby";
+    if (!state_.status) {
+      text += " answers no questions (hot_standby is off)";
+      if (state_.received) text += "; it has received up to " + lsn_text(*state_.received);
+      return text + "; what it has received is replayed before it is a primary.\n";
+    }
+    const ReplicationStatus& status = *state_.status;
+    const auto known = [](const Position& p) { return p ? lsn_text(*p) : std::string("nowhere"); };
+    const std::uint64_t received = status.received.value_or(0);
+    const std::uint64_t replayed = status.replayed.value_or(0);
+    if (received > replayed) text += " has received up to " + lsn_text(received) + " and";
+    text += " has replayed up to " + known(status.replayed);
+    if (received > replayed) {
+      text += "; the " + bytes_text(received - replayed) + " between are replayed first";
+    }
+    Position end = old_.position;
+    if (!end && status.receiver) end = status.receiver->primary_end;
+    if (!end) return text + ". How far the old primary was cannot be seen from here.\n";
+    const std::uint64_t have = std::max(received, replayed);
+    if (*end <= have) return text + ". That is all that the old primary is known to have had.\n";
+    return text + ".\nWARNING: the old primary was at " + lsn_text(*end) + ": " +
+           bytes_text(*end - have) + " of its writes never came here and will be lost.\n";
+  }
+
+  std::vector<DbRow> ask(const std::string& sql) {
+    return server(30s)->ask(sql, {}, clock_.now() + 30s);
+  }
+
+  std::unique_ptr<Db> server(Duration longest) {
+    return open_server(cluster_, clock_, clock_.now() + 10s,
+                       std::chrono::duration_cast<std::chrono::milliseconds>(longest));
+  }
+
+  std::uint32_t timeline() {
+    return read_replication(*server(10s), cluster_.owner, clock_.now() + 10s).timeline.value_or(0);
+  }
+
+  Plan make_plan() {
+    Plan plan(order_.again);
+    plan.add(names_step());
+    if (state_.status) plan.add(resume_step());
+    plan.add(promote_step());
+    plan.add(write_step());
+    plan.add(checkpoint_step());
+    return plan;
+  }
+
+  // A warm standby cannot be asked, and its ALTER SYSTEM cannot be at work either.
+  Step names_step() {
+    Step step;
+    step.what = "let no write wait for standbys that are not there";
+    step.detail = [this] {
+      return state_.status ? std::string("SQL alter system set ") + kNames +
+                                 " = ''\nSQL select pg_reload_conf()\n"
+                           : "changed: " + escape(cluster_.data) +
+                                 "/postgresql.auto.conf: " + kNames + " = ''\n";
+    };
+    step.done = [this] { return configured(cluster_, kNames, clock_).empty(); };
+    step.act = [this] {
+      say_(std::string("(") + kNames + " was " + quote(configured(cluster_, kNames, clock_)) +
+           ") ");
+      emptied_ = true;
+      if (!state_.status) {
+        set_auto_conf(cluster_, {{kNames, ""}});
+        run_command(cluster_, reload_command(cluster_), clock_);
+        return;
+      }
+      const auto db = server(30s);
+      const Instant deadline = clock_.now() + 30s;
+      db->ask(std::string("alter system set ") + kNames + " = ''", {}, deadline);
+      db->ask("select pg_reload_conf()", {}, deadline);
+      for (;;) {
+        const auto rows =
+            db->ask(std::string("select setting from pg_settings where name = '") + kNames + "'",
+                    {}, deadline);
+        if (rows.at(0).at(0).value_or("").empty()) return;
+        clock_.poll({}, clock_.now() + kPoll);
+      }
+    };
+    return step;
+  }
+
+  Step resume_step() {
+    Step step;
+    step.what = "let replay go on";
+    step.detail = [] { return std::string("SQL select pg_wal_replay_resume()\n"); };
+    step.done = [this] {
+      const auto db = server(10s);
+      try {
+        return read_progress(*db, clock_.now() + 10s).pause == "not paused";
+      } catch (const Error& error) {
+        if (error.fault() == Fault::Role) return true;  // promoted meanwhile
+        throw;
+      }
+    };
+    step.act = [this] { resume_replay(*server(10s), clock_, clock_.now() + 30s); };
+    return step;
+  }
+
+  Command promote_command() const {
+    Command command;
+    command.argv = {cluster_.bin + "/pg_ctl", "-D", cluster_.data, "-s", "-W", "promote"};
+    return command;
+  }
+
+  Step promote_step() {
+    Step step;
+    step.what = "promote";
+    step.detail = [this] { return "$ " + command_text(cluster_, promote_command()) + "\n"; };
+    step.done = [this] {
+      const ServerState now = look_at_server(cluster_, clock_, clock_.now() + 10s);
+      return now.status && !now.standby;
+    };
+    step.act = [this] {
+      const Instant deadline = clock_.now() + order_.limit;
+      run_command(cluster_, promote_command(), clock_);
+      Position at;
+      for (;;) {
+        const ServerState now = look_at_server(cluster_, clock_, clock_.now() + 10s);
+        if (now.status && !now.standby) return;
+        if (now.status) at = now.status->replayed;
+        if (!now.runs) {
+          throw Error(Fault::Io, "the server has ended while it was promoted: see its log");
+        }
+        if (clock_.now() >= deadline) {
+          throw Error(Fault::Timeout,
+                      "it is not a primary yet" +
+                          (at ? "; it has replayed up to " + lsn_text(*at) : std::string()) +
+                          ". The request stands: it becomes one when all that it has received is "
+                          "replayed");
+        }
+        clock_.poll({}, std::min(clock_.now() + kPoll, deadline));
+      }
+    };
+    return step;
+  }
+
+  // A message in the log that nobody reads: it is written, flushed and committed as a row would be.
+  Step write_step() {
+    Step step;
+    step.what = "see that it takes writes";
+    const std::string sql = "select pg_logical_emit_message(true, 'xroad-companion', 'promoted')";
+    step.detail = [sql] { return "SQL " + sql + "   (no table is touched)\n"; };
+    step.act = [this, sql] {
+      const auto db = server(30s);
+      try {
+        db->ask(sql, {}, clock_.now() + 30s);
+      } catch (const Error& error) {
+        const std::string names = configured(cluster_, kNames, clock_);
+        throw Error(error.fault(),
+                    "it is a primary, but a write does not succeed: " + error.text() +
+                        (names.empty() ? "" : std::string("; ") + kNames + " is " + quote(names)));
+      }
+    };
+    return step;
+  }
+
+  // Until the first checkpoint pg_rewind takes this server for one of the old timeline.
+  Step checkpoint_step() {
+    Step step;
+    step.what = "write the new timeline down (a checkpoint)";
+    step.detail = [] { return std::string("SQL checkpoint\n"); };
+    step.done = [this] {
+      const ServerState now = look_at_server(cluster_, clock_, clock_.now() + 10s);
+      return !now.standby && now.status && now.status->timeline == now.control.timeline;
+    };
+    step.act = [this] { server(order_.limit)->ask("checkpoint", {}, clock_.now() + order_.limit); };
+    return step;
+  }
+
+  std::string forked_at() {
+    try {
+      const AsOwner rights(cluster_.user);
+      const auto text =
+          read_file_if_exists(cluster_.data + "/pg_wal/" + history_name(timeline()), 1U << 20);
+      const TimelineHistory history = text ? parse_history(*text) : TimelineHistory{};
+      return history.empty() ? "" : ", since " + lsn_text(history.back().end);
+    } catch (const Error&) {
+      return "";  // told to people only
+    }
+  }
+
+  void tell_next() {
+    const std::string old = old_.where.empty() ? "the old primary" : old_.where;
+    std::array<char, 256> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0) name[0] = '\0';
+    const std::string host = name[0] == '\0' ? "THIS-NODE" : escape(name.data());
+    std::string text =
+        "This node is the primary now: timeline " + std::to_string(timeline()) + forked_at() +
+        ". It takes writes.\n\nWhat is left to do:\n"
+        "1. The old primary (" +
+        old +
+        "): never start it as it is; two primaries lose writes. If it still runs, stop it. Take it "
+        "back as a standby, on it:\n"
+        "     xroad-companion replication rejoin --primary 'host=" +
+        host + " port=" + std::to_string(cluster_.port) +
+        "'\n"
+        "2. Before that, on this node, let standbys in (addresses, roles, slots):\n"
+        "     xroad-companion replication setup primary --name " +
+        host +
+        " --standby NAME ...\n"
+        "   Other standbys than the old primary follow by `rejoin` too.\n"
+        "3. X-Road, on this node: [node] type=master in /etc/xroad/conf.d/node.ini; on the old "
+        "primary type=slave. Restart their X-Road services.\n"
+        "4. /etc/xroad/db.properties: a node that uses its own database (localhost, as the guide "
+        "says) stays as it is; where the old primary's host is named, name this one. Clients of a "
+        "Central Server find it by secondary_hosts.\n"
+        "5. xroad-sync: a primary does not pull: systemctl disable --now xroad-sync.timer on this "
+        "node; on all others [primary] host=" +
+        host +
+        " in /etc/xroad-sync/xroad-sync.ini, and this node must let their keys in.\n"
+        "6. The load balancer needs nothing; look at `xroad-companion status` on each node.\n";
+    if (emptied_) {
+      text += std::string("7. ") + kNames +
+              " has been made empty, so nothing waits for a standby, AND A WRITE IS SAFE ONLY "
+              "HERE. When a standby streams again: alter system reset " +
+              kNames + "; then `setup primary --profile synchronous`.\n";
+    }
+    say_("\n" + text);
+  }
+
+  const PromoteOrder& order_;
+  Clock& clock_;
+  const SayText& say_;
+  Cluster cluster_;
+  ServerState state_;
+  OldPrimary old_;
+  bool emptied_ = false;
+};
+
+}  // namespace
+
+void promote(const PromoteOrder& order, Clock& clock, const SayText& say) {
+  Promotion(order, clock, say).run();
+}
+
+}  // namespace xs

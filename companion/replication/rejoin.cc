@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/rejoin.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "companion/replication/cluster_tools.h"
+#include "companion/replication/connection.h"
+#include "companion/replication/copy_place.h"
+#include "companion/replication/marked_block.h"
+#include "companion/replication/owned_file.h"
+#include "companion/replication/plan.h"
+#include "companion/replication/rejoin_copy.h"
+#include "companion/replication/rejoin_look.h"
+#include "companion/replication/rewind.h"
+
+namespace xs {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kPoll = 100ms;
+
+class Rejoin {
+ public:
+  Rejoin(const RejoinOrder& order, Clock& clock, const Wall& wall, const SayText& say)
+      : order_(order),
+        clock_(clock),
+        wall_(wall),
+        say_(say),
+        cluster_(find_cluster(order.cluster, clock, order.roots)),
+        place_(cluster_),
+        copy_(cluster_) {}
+
+  void run() {
+    if (cluster_.major < 12) {
+      throw Error(Fault::Unsupported, "PostgreSQL " + std::to_string(cluster_.major) +
+                                          " is too old: 12 or newer is needed");
+    }
+    if (!path_exists(cluster_.data) && !go_on()) return;
+    facts_ = look_for_rejoin(order_, cluster_, place_, clock_);
+    if (facts_.way == Way::Nothing) {
+      say_("This node is a standby of " + facts_.primary.where + " and streams from it, timeline " +
+           std::to_string(facts_.primary.branch.timeline) + ": nothing to do.\n");
+      return;
+    }
+    say_("The primary is " + facts_.primary.where + ", timeline " +
+         std::to_string(facts_.primary.branch.timeline) +
+         (facts_.own.timeline == 0
+              ? std::string()
+              : "; this node's timeline is " + std::to_string(facts_.own.timeline)) +
+         ".\n" + facts_.loss());
+    const Plan plan = make_plan();
+    if (order_.dry_run) return plan.describe(say_);
+    place_.hold();
+    plan.run(say_);
+    tell_end();
+  }
+
+ private:
+  // A run that was killed had the data elsewhere. False: this is a dry run, and it is told.
+  bool go_on() {
+    const bool parked = place_.parked();
+    if (!parked && !copy_.has("prepared")) return true;  // whoever reads it will say so
+    if (order_.dry_run) {
+      say_(
+          "A rejoin was broken off while the data directory was not in its place. Run this "
+          "without --dry-run: it goes on there.\n");
+      return false;
+    }
+    place_.hold();
+    if (parked) {
+      say_("a rejoin was broken off: the data directory is put back into its place\n");
+      place_.put_back();
+    } else {
+      copy_.put_in_place(aside_name(cluster_, wall_));
+    }
+    cluster_ = find_cluster(order_.cluster, clock_, order_.roots);
+    return true;
+  }
+
+  Plan make_plan() {
+    Plan plan(order_.again);
+    plan.add(fence_step());
+    plan.add(stop_step());
+    plan.add(slot_step());
+    plan.add(
+        kept(edit_step(cluster_.conf_file(), cluster_, "say whom it follows",
+                       [this](const std::string& text) { return following_conf(facts_, text); })));
+    if (path_exists(cluster_.data + "/postgresql.auto.conf")) {
+      plan.add(kept(edit_step(cluster_.data + "/postgresql.auto.conf", cluster_,
+                              "let nothing say otherwise",
+                              [](const std::string& text) { return following_auto_conf(text); })));
+    }
+    if (facts_.way == Way::Rewind) {
+      plan.add(recover_step());
+      plan.add(rewind_step());
+    } else if (facts_.way == Way::Copy) {
+      const CopyWork work{facts_, order_, copy_, clock_, wall_};
+      add_copy_steps(plan, work);
+    }
+    plan.add(start_step());
+    plan.add(stream_step());
+    plan.add(clean_step());
+    return plan;
+  }
+
+  // Whatever fails later, an old primary is not given its old configuration back.
+  static Step kept(Step step) {
+    step.undo = nullptr;
+    return step;
+  }
+
+  Step fence_step() {
+    Step step;
+    step.what = "see that it never starts as a primary";
+    step.detail = [this] { return "new: " + escape(cluster_.data) + "/standby.signal\n"; };
+    step.done = [this] { return is_fenced(cluster_.data); };
+    step.act = [this] { fence(cluster_.data, cluster_); };
+    return step;
+  }
+
+  Step stop_step() {
+    Step step;
+    step.what = "stop its server";
+    step.detail = [this] { return "$ " + command_text(cluster_, stop_command(cluster_)) + "\n"; };
+    step.done = [this] { return !find_server(cluster_); };
+    step.act = [this] { run_command(cluster_, stop_command(cluster_), clock_); };
+    return step;
+  }
+
+  // Before the data is changed, so that the new primary keeps what will be needed.
+  Step slot_step() {
+    const DbTarget& target = facts_.primary.target;
+    Step step;
+    step.what = "make the replication slot " + facts_.slot + " at " + facts_.primary.where;
+    step.detail = [this] {
+      return "SQL (replication) CREATE_REPLICATION_SLOT " + facts_.slot + " PHYSICAL RESERVE_WAL\n";
+    };
+    step.done = [this, &target] {
+      const AsOwner rights(cluster_.user);
+      return has_slot(target, facts_.slot, clock_, clock_.now() + order_.patience);
+    };
+    step.act = [this, &target] {
+      const AsOwner rights(cluster_.user);
+      make_slot(target, facts_.slot, clock_, clock_.now() + order_.patience);
+    };
+    return step;
+  }
+
+  Step recover_step() {
+    Step step;
+    step.what = "bring its own log to its end, as a standby that talks to nobody";
+    step.detail = [this] {
+      return "$ " + command_text(cluster_, recover_command(cluster_, order_.work_limit)) + "\n$ " +
+             command_text(cluster_, end_recovery_command(cluster_)) + "\n";
+    };
+    step.done = [this] {
+      return !find_server(cluster_) &&
+             read_control(cluster_, cluster_.data, clock_).stopped_cleanly();
+    };
+    step.act = [this] {
+      if (!is_fenced(cluster_.data)) {
+        throw Error(Fault::Refused, "standby.signal is gone: somebody else is at work here");
+      }
+      run_command(cluster_, recover_command(cluster_, order_.work_limit), clock_);
+      run_command(cluster_, end_recovery_command(cluster_), clock_);
+    };
+    return step;
+  }
+
+  Command rewind(bool dry_run) const {
+    return rewind_command(cluster_, dry_run ? cluster_.data : place_.parked_data(),
+                          conninfo_text(facts_.primary.target, "postgres"), dry_run,
+                          order_.work_limit);
+  }
+
+  Step rewind_step() {
+    Step step;
+    step.what = "take back what nobody else has (pg_rewind)";
+    step.detail = [this] {
+      return "$ " + command_text(cluster_, rewind(true)) + "\n$ mv " +
+             shell_words({cluster_.data, place_.parked_data()}) +
+             "   (and this node's configuration beside it)\n$ " +
+             command_text(cluster_, rewind(false)) + "\n$ mv " +
+             shell_words({place_.parked_data(), cluster_.data}) +
+             "   (with this node's configuration and standby.signal)\n";
+    };
+    step.act = [this] {
+      try {
+        run_command(cluster_, rewind(true), clock_);
+      } catch (const Error& error) {
+        throw Error(Fault::Refused,
+                    "this node cannot be rewound: " + error.text() +
+                        ". Its data has not been changed, and it is not started; a fresh copy is "
+                        "the other way: --allow-reclone");
+      }
+      place_.park();
+      place_.set_mixed(true);
+      try {
+        run_command(cluster_, rewind(false), clock_);
+      } catch (const Error& error) {
+        place_.put_back();
+        throw Error(Fault::Action, error.text() +
+                                       ". The data is a mixture of two histories now and is not "
+                                       "started; only a fresh copy helps: --allow-reclone");
+      }
+      place_.set_mixed(false);
+      place_.put_back();
+    };
+    return step;
+  }
+
+  Step start_step() {
+    Step step;
+    step.what = "start it as a standby";
+    step.detail = [this] { return "$ " + command_text(cluster_, start_command(cluster_)) + "\n"; };
+    step.done = [this] { return find_server(cluster_).has_value(); };
+    step.act = [this] {
+      if (!is_fenced(cluster_.data)) {
+        throw Error(Fault::Refused, "standby.signal is gone: it would start as a primary");
+      }
+      run_command(cluster_, start_command(cluster_), clock_);
+    };
+    return step;
+  }
+
+  bool streams() {
+    const ServerState now = look_at_server(cluster_, clock_, clock_.now() + 10s);
+    return now.standby && now.streams &&
+           (!now.timeline || *now.timeline == facts_.primary.branch.timeline);
+  }
+
+  Step stream_step() {
+    Step step;
+    step.what = "wait until it streams from " + facts_.primary.where;
+    step.done = [this] { return find_server(cluster_) && streams(); };
+    step.act = [this] {
+      const Instant deadline = clock_.now() + order_.stream_limit;
+      while (!streams()) {
+        if (!find_server(cluster_)) {
+          throw Error(Fault::Action, "its server has ended: see its log");
+        }
+        if (clock_.now() >= deadline) {
+          throw Error(Fault::Timeout,
+                      "it runs as a standby and does not stream from the new primary: its log "
+                      "says why (is the slot " +
+                          facts_.slot + " in use by another node?)");
+        }
+        clock_.poll({}, std::min(clock_.now() + kPoll, deadline));
+      }
+    };
+    return step;
+  }
+
+  Step clean_step() {
+    Step step;
+    step.what = "remove what the rejoin has made beside the data";
+    step.done = [this] { return !place_.exists() && !path_exists(copy_.directory()); };
+    step.act = [this] {
+      if (copy_.swapped()) aside_ = copy_.old_data();
+      copy_.clear();
+      place_.clear();
+    };
+    return step;
+  }
+
+  void tell_end() {
+    const ServerState now = look_at_server(cluster_, clock_, clock_.now() + 10s);
+    std::string text =
+        "\nThis node is a standby of " + facts_.primary.where +
+        " now and streams from it, timeline " + std::to_string(facts_.primary.branch.timeline) +
+        (facts_.own.timeline == 0 ? std::string()
+                                  : " (it was on " + std::to_string(facts_.own.timeline) + ")") +
+        ".\n";
+    if (facts_.way != Way::Follow) text += facts_.loss();
+    if (!aside_.empty()) {
+      text +=
+          "Its old data lies in " + escape(aside_) + "; remove it when nobody needs it any more.\n";
+    }
+    if (now.status) {
+      for (const SlotLine& slot : now.status->slots) {
+        text += "WARNING: the slot " + quote(slot.name) +
+                " is left from its time as a primary, and keeps WAL here for ever. When nothing "
+                "follows this node: select pg_drop_replication_slot('" +
+                escape(slot.name) + "');\n";
+      }
+    }
+    text +=
+        "X-Road on this node: [node] type=slave in /etc/xroad/conf.d/node.ini, and "
+        "xroad-sync.timer on, with the new primary as its host. Then `xroad-companion "
+        "status`.\n";
+    say_(text);
+  }
+
+  const RejoinOrder& order_;
+  Clock& clock_;
+  const Wall& wall_;
+  const SayText& say_;
+  Cluster cluster_;
+  RewindPlace place_;
+  CopyPlace copy_;
+  RejoinFacts facts_;
+  std::string aside_;
+};
+
+}  // namespace
+
+void rejoin(const RejoinOrder& order, Clock& clock, const Wall& wall, const SayText& say) {
+  Rejoin(order, clock, wall, say).run();
+}
+
+}  // namespace xs

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/rejoin_copy.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "companion/replication/cluster_tools.h"
+#include "companion/replication/owned_file.h"
+#include "companion/replication/rewind.h"
+#include "companion/replication/show.h"
+
+namespace xs {
+namespace {
+
+namespace fs = std::filesystem;
+
+Command copy_command(const CopyWork& work) {
+  Command command;
+  command.argv = {work.facts.cluster.bin + "/pg_basebackup",
+                  "-D",
+                  work.place.copy(),
+                  "-X",
+                  "stream",
+                  "-c",
+                  "fast",
+                  "-S",
+                  work.facts.slot,
+                  "-w",
+                  "-d",
+                  conninfo_text(work.facts.primary.target)};
+  command.limit = work.order.work_limit;
+  command.ends_with_us = true;
+  return command;
+}
+
+// What the data takes here; the new primary's was the same until a while ago.
+std::uint64_t size_of(const std::string& data) {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(data, error), end; entry != end && !error;
+       entry.increment(error)) {
+    std::error_code gone;
+    if (entry->is_regular_file(gone)) bytes += entry->file_size(gone);
+  }
+  return bytes;
+}
+
+void check_room(const CopyWork& work) {
+  constexpr std::uint64_t kSpare = 64U << 20;
+  const AsOwner rights(work.facts.cluster.user);
+  struct statvfs disk {};
+  const std::string parent = parent_of(work.facts.cluster.data);
+  if (::statvfs(parent.c_str(), &disk) != 0) throw_errno("statvfs", parent);
+  const std::uint64_t room = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+  const std::uint64_t need = size_of(work.facts.cluster.data) + kSpare;
+  if (room >= need) return;
+  throw Error(Fault::Refused, "a copy needs about " + bytes_text(need) + " in " + quote(parent) +
+                                  ", which has " + bytes_text(room) + " left");
+}
+
+Step copy_step(const CopyWork& work) {
+  Step step;
+  step.what = "take a copy of the new primary's data";
+  step.detail = [=] { return "$ " + command_text(work.facts.cluster, copy_command(work)) + "\n"; };
+  step.done = [=] { return work.place.swapped() || work.place.has("prepared"); };
+  step.act = [=] {
+    check_room(work);
+    work.place.make_room();
+    run_command(work.facts.cluster, copy_command(work), work.clock);
+    const auto control = read_control(work.facts.cluster, work.place.copy(), work.clock);
+    if (control.system_id != work.facts.primary.system) {
+      throw Error(Fault::Mismatch, "the copy is of another database");
+    }
+  };
+  return step;
+}
+
+// This node's configuration, certificates and logs; the source's, which came with the copy, go.
+void give_own(const CopyWork& work) {
+  const AsOwner rights(work.facts.cluster.user);
+  const std::string copy = work.place.copy();
+  std::vector<fs::path> theirs, ours;
+  for (const auto& entry : fs::directory_iterator(copy)) {
+    if (is_own_entry(entry.path().filename())) theirs.push_back(entry.path());
+  }
+  for (const auto& entry : fs::directory_iterator(work.facts.cluster.data)) {
+    if (is_own_entry(entry.path().filename())) ours.push_back(entry.path());
+  }
+  for (const fs::path& path : theirs) fs::remove_all(path);
+  for (const fs::path& path : ours) {
+    fs::copy(path, copy + "/" + path.filename().string(),
+             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  }
+}
+
+Step prepare_step(const CopyWork& work) {
+  Step step;
+  step.what = "make the copy a standby, with this node's own configuration";
+  step.detail = [=] {
+    return "new: " + escape(work.place.copy()) + "/standby.signal\ncopied there: what in " +
+           escape(work.facts.cluster.data) + " is not PostgreSQL's data\n";
+  };
+  step.done = [=] { return work.place.swapped() || work.place.has("prepared"); };
+  step.act = [=] {
+    try {
+      give_own(work);
+    } catch (const fs::filesystem_error& error) {
+      throw Error(Fault::Io, escape(error.what()));
+    }
+    fence(work.place.copy(), work.facts.cluster);
+    work.place.note("prepared");
+  };
+  return step;
+}
+
+Step swap_step(const CopyWork& work) {
+  const std::string aside = aside_name(work.facts.cluster, work.wall);
+  Step step;
+  step.what = "put the copy in place and the old data aside";
+  step.detail = [=] {
+    return "$ mv " + shell_words({work.facts.cluster.data}) + " " + shell_words({aside}) +
+           "\n$ mv " + shell_words({work.place.copy(), work.facts.cluster.data}) + "\n";
+  };
+  step.done = [=] { return work.place.swapped() && !work.place.needs_swap(); };
+  step.act = [=] { work.place.put_in_place(aside); };
+  return step;
+}
+
+}  // namespace
+
+std::string aside_name(const Cluster& cluster, const Wall& wall) {
+  std::string text = utc_text(wall());
+  text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return c == '-' || c == ':'; }),
+             text.end());
+  return cluster.data + ".old-" + text;
+}
+
+void add_copy_steps(Plan& plan, const CopyWork& work) {
+  plan.add(copy_step(work));
+  plan.add(prepare_step(work));
+  plan.add(swap_step(work));
+}
+
+}  // namespace xs

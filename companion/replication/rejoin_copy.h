@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// The steps of `rejoin` that replace a node's data by a fresh copy of the new primary's: taken
+// beside it, given this node's own configuration and standby.signal, and then put in its place. The
+// old data is moved aside and never removed; unlike in `setup standby` it is never put back,
+// because it is an old primary's. Called by rejoin.cc.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "companion/replication/copy_place.h"
+#include "companion/replication/plan.h"
+#include "companion/replication/rejoin_look.h"
+#include "companion/wall.h"
+
+namespace xs {
+
+struct CopyWork {
+  const RejoinFacts& facts;
+  const RejoinOrder& order;
+  const CopyPlace& place;
+  Clock& clock;
+  const Wall& wall;
+};
+void add_copy_steps(Plan& plan, const CopyWork& work);
+
+// "DATA.old-20261121T170433Z"
+std::string aside_name(const Cluster& cluster, const Wall& wall);
+
+}  // namespace xs

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/rejoin_look.h"
+
+#include <limits>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "companion/replication/auto_conf.h"
+#include "companion/replication/connection.h"
+#include "companion/replication/copy_place.h"
+#include "companion/replication/marked_block.h"
+#include "companion/replication/owned_file.h"
+#include "companion/replication/profile.h"
+
+namespace xs {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+
+// Of the control file, which knows a standby's last timeline apart.
+std::uint32_t own_timeline(const ControlData& control) {
+  constexpr std::string_view kName = "Min recovery ending loc's timeline:";
+  const std::size_t at = control.text.find(kName);
+  std::uint32_t timeline = control.timeline;
+  if (at == std::string::npos) return timeline;
+  const std::string_view rest = std::string_view(control.text).substr(at + kName.size());
+  const auto number = parse_number(trim(rest.substr(0, rest.find('\n'))));
+  return std::max(timeline, static_cast<std::uint32_t>(number.value_or(0)));
+}
+
+Branch own_branch(const Cluster& cluster, const ServerState& server) {
+  Branch own{own_timeline(server.control), {}};
+  if (server.status && server.status->timeline) {
+    own.timeline = std::max(own.timeline, *server.status->timeline);
+  }
+  if (own.timeline < 2) return own;
+  const std::string path = cluster.data + "/pg_wal/" + history_name(own.timeline);
+  const auto text = read_owned(path, cluster);
+  if (!text)
+    throw Error(Fault::Mismatch, quote(path) +
+                                     " is missing: where this node's timeline "
+                                     "comes from is not known");
+  own.history = parse_history(*text);
+  return own;
+}
+
+void refuse_clients(const Cluster& cluster, Clock& clock) {
+  const auto db = open_server(cluster, clock, clock.now() + 10s);
+  const auto rows = db->ask(
+      "select count(*), min(usename || ' of ' || datname || ' from ' || "
+      "coalesce(host(client_addr), 'the socket')) from pg_stat_activity where backend_type = "
+      "'client backend' and pid <> pg_backend_pid()",
+      {}, clock.now() + 10s);
+  if (rows.at(0).at(0) == "0") return;
+  throw Error(Fault::Refused,
+              "this server runs as a primary and has clients (" + rows[0][0].value_or("?") +
+                  ", such as " + escape(rows[0].at(1).value_or("?")) +
+                  "): what they write would be thrown away. Stop them first (X-Road's services "
+                  "of this node), then run this again. Nothing has been changed");
+}
+
+void check_branches(const RejoinFacts& facts) {
+  const std::string there =
+      facts.primary.where + " (timeline " + std::to_string(facts.primary.branch.timeline) + ")";
+  const std::uint32_t mine = facts.own.timeline;
+  if (facts.primary.branch.timeline < mine) {
+    throw Error(Fault::Refused,
+                "this node is newer (timeline " + std::to_string(mine) + ") than " + there +
+                    ": it is that one that has to rejoin. Nothing has been changed");
+  }
+  const bool primary = facts.server.runs ? !facts.server.standby : !is_fenced(facts.cluster.data);
+  if (facts.primary.branch.timeline == mine && primary) {
+    throw Error(Fault::Refused,
+                there +
+                    " has not been promoted since this node was a primary on the same "
+                    "timeline: is it this very server, or one that was started as a primary "
+                    "without a promotion? Nothing has been changed");
+  }
+}
+
+Fork fork_of(const RejoinFacts& facts) {
+  const auto fork = find_fork(facts.own, facts.primary.branch);
+  if (fork) return *fork;
+  throw Error(Fault::Mismatch, "the timelines of this node and of " + facts.primary.where +
+                                   " have no common beginning");
+}
+
+WalTail tail_of(const RejoinFacts& facts, Clock& clock) {
+  if (facts.fork.at == kNever) return {};
+  std::uint64_t from = facts.fork.at;
+  if (facts.fork.timeline != facts.own.timeline) from = facts.own.history.back().end;
+  WalTail tail = read_tail(facts.cluster, facts.own.timeline, from, clock);
+  tail.any |= facts.fork.timeline != facts.own.timeline;
+  return tail;
+}
+
+std::string why_no_rewind(const RejoinOrder& order, const RejoinFacts& facts,
+                          const RewindPlace& place, Clock& clock) {
+  const ControlData& control = facts.server.control;
+  if (place.mixed()) {
+    return "a pg_rewind was broken off, so the data is a mixture of two histories";
+  }
+  if (!control.checksums && !control.wal_log_hints) {
+    return "pg_rewind needs wal_log_hints=on, or data checksums, from before the nodes went "
+           "separate ways";
+  }
+  if (!facts.primary.no_rewind.empty()) return facts.primary.no_rewind;
+  if (!facts.tail.trouble.empty()) {
+    return "this node's log does not reach back to where the nodes went separate ways (" +
+           facts.tail.trouble + ")";
+  }
+  if (facts.server.runs || !control.stopped_cleanly()) return "";  // asked when it is stopped
+  try {
+    run_command(
+        facts.cluster,
+        rewind_command(facts.cluster, facts.cluster.data,
+                       conninfo_text(facts.primary.target, "postgres"), true, order.work_limit),
+        clock);
+  } catch (const Error& error) {
+    return error.text();
+  }
+  return "";
+}
+
+bool follows_already(const RejoinFacts& facts, const RewindPlace& place, Clock& clock) {
+  if (!facts.server.runs || !facts.server.standby || !facts.server.streams) return false;
+  if (place.exists() || path_exists(CopyPlace(facts.cluster).directory())) return false;
+  if (facts.own.timeline != facts.primary.branch.timeline) return false;
+  const DbTarget now =
+      parse_conninfo(configured(facts.cluster, "primary_conninfo", clock), "primary_conninfo");
+  return now.hosts == facts.primary.target.hosts && now.user == facts.primary.target.user;
+}
+
+Way choose(const RejoinOrder& order, RejoinFacts& facts, const RewindPlace& place, Clock& clock) {
+  if (follows_already(facts, place, clock)) return Way::Nothing;
+  if (!facts.tail.any && !place.mixed()) return Way::Follow;
+  facts.no_rewind = why_no_rewind(order, facts, place, clock);
+  if (facts.no_rewind.empty()) return Way::Rewind;
+  if (order.allow_reclone) return Way::Copy;
+  throw Error(Fault::Refused,
+              "this node cannot be rewound: " + facts.no_rewind +
+                  ". A fresh copy of the new primary's data is the other way: --allow-reclone "
+                  "(this node's data is moved aside, not removed). Nothing has been changed");
+}
+
+}  // namespace
+
+std::string RejoinFacts::loss() const {
+  if (own.timeline == 0) {
+    return "A pg_rewind was broken off here: this node's data is a mixture of two histories, and "
+           "of no use but to look at.\n";
+  }
+  const std::string place = lsn_text(fork.at) + " on timeline " + std::to_string(fork.timeline);
+  if (fork.at == kNever || !tail.any) {
+    return "All that this node wrote is in the history of the new primary: nothing is thrown "
+           "away.\n";
+  }
+  std::string text =
+      "This node and the new primary went separate ways at " + place + ".\nWARNING: ";
+  if (!tail.commits) {
+    return text +
+           "what this node wrote behind it is thrown away (its log does not tell how much: " +
+           tail.trouble + ").\n";
+  }
+  if (*tail.commits == 0) return text + "behind it this node committed nothing.\n";
+  return text + std::to_string(*tail.commits) +
+         " transaction(s) that were committed here behind it, and are nowhere else, are thrown "
+         "away.\n";
+}
+
+RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
+                            const RewindPlace& place, Clock& clock) {
+  RejoinFacts facts;
+  facts.cluster = cluster;
+  facts.server = look_at_server(cluster, clock, clock.now() + 10s);
+  const DbTarget target = new_primary_target(order.primary, cluster, clock);
+  facts.slot = order.slot.empty() ? slot_name(target.user) : order.slot;
+  if (facts.slot.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos) {
+    throw Error(Fault::Usage, quote(facts.slot) + " is no name of a slot: give one with --slot");
+  }
+  {
+    const AsOwner rights(cluster.user);
+    facts.primary = look_at_new_primary(target, clock, clock.now() + order.patience);
+  }
+  if (facts.primary.system != facts.server.control.system_id) {
+    throw Error(Fault::Mismatch,
+                facts.primary.where + " is the primary of another cluster (system " +
+                    escape(facts.primary.system) + ", here " +
+                    escape(facts.server.control.system_id) + "). Nothing has been changed");
+  }
+  if (place.mixed()) {  // its own files tell nothing any more
+    facts.tail.any = true;
+    facts.tail.trouble = "a pg_rewind was broken off";
+    facts.way = choose(order, facts, place, clock);
+    return facts;
+  }
+  facts.own = own_branch(cluster, facts.server);
+  check_branches(facts);
+  facts.fork = fork_of(facts);
+  if (facts.server.runs && !facts.server.standby) refuse_clients(cluster, clock);
+  facts.tail = tail_of(facts, clock);
+  facts.way = choose(order, facts, place, clock);
+  return facts;
+}
+
+std::string following_conf(const RejoinFacts& facts, const std::string& text) {
+  const std::string file = facts.cluster.conf_file();
+  const std::string lines = find_block(text, file).value_or("");
+  return with_block(
+      text,
+      with_auto_settings(lines, {{"primary_conninfo", conninfo_text(facts.primary.target)},
+                                 {"primary_slot_name", facts.slot},
+                                 {"recovery_target_timeline", "latest"},
+                                 {"synchronous_standby_names", ""}}),
+      BlockPlace::End, file);
+}
+
+std::string following_auto_conf(const std::string& text) {
+  return without_auto_settings(text, {"primary_conninfo", "primary_slot_name",
+                                      "recovery_target_timeline", "synchronous_standby_names"});
+}
+
+}  // namespace xs

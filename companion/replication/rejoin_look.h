@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// What `rejoin` finds out before it changes anything, and what it decides to do. Called by
+// rejoin.cc. Throws the refusals that rejoin.h names.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "companion/replication/new_primary.h"
+#include "companion/replication/rejoin.h"
+#include "companion/replication/rewind.h"
+#include "companion/replication/server_state.h"
+#include "companion/replication/timeline.h"
+
+namespace xs {
+
+enum class Way : std::uint8_t {
+  Nothing,  // it follows already
+  Follow,   // all that it has is in the new primary's history
+  Rewind,
+  Copy
+};
+
+struct RejoinFacts {
+  Cluster cluster;
+  ServerState server;
+  NewPrimary primary;
+  std::string slot;
+  Branch own;  // timeline 0: of a broken off pg_rewind, nobody knows
+  Fork fork;
+  WalTail tail;           // of our own, behind the fork
+  std::string no_rewind;  // why not, where it were needed
+  Way way = Way::Nothing;
+
+  // What is thrown away, for people.
+  std::string loss() const;
+};
+
+RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
+                            const RewindPlace& place, Clock& clock);
+
+// The configuration of this node, by its marked lines.
+std::string following_conf(const RejoinFacts& facts, const std::string& text);
+// What ALTER SYSTEM says against it, taken out.
+std::string following_auto_conf(const std::string& text);
+
+}  // namespace xs

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/rewind.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "base/child.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "companion/replication/connection.h"
+#include "companion/replication/owned_file.h"
+
+namespace xs {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kMine = "made-by-xroad-companion";
+constexpr const char* kMixed = "rewind-begun";
+constexpr const char* kOut = "own-taken-out";  // all of it, so what is there came from the source
+constexpr const char* kSwept = "source-removed";
+
+void rename_path(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename", from);
+}
+
+void sync_path(const std::string& path) {
+  const Fd fd = open_file(path, O_RDONLY);
+  if (::fsync(fd.get()) != 0) throw_errno("fsync", path);
+}
+
+void remove_tree(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) throw Error(Fault::Io, "cannot remove " + quote(path) + ": " + error.message());
+}
+
+std::vector<std::string> own_entries(const std::string& data) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(data, error)) {
+    const std::string name = entry.path().filename().string();
+    if (is_own_entry(name)) names.push_back(name);
+  }
+  if (error) throw Error(Fault::Io, "cannot read " + quote(data) + ": " + error.message());
+  return names;
+}
+
+// The number behind "Transaction/COMMIT" in a line of pg_waldump's statistics.
+std::uint64_t count_commits(const std::string& text) {
+  std::uint64_t all = 0;
+  for (const char* word : {"Transaction/COMMIT ", "Transaction/COMMIT_PREPARED "}) {
+    const std::size_t at = text.find(word);
+    if (at == std::string::npos) continue;
+    const std::string_view rest =
+        trim(std::string_view(text).substr(at + std::string(word).size()));
+    all += parse_number(rest.substr(0, rest.find(' '))).value_or(0);
+  }
+  return all;
+}
+
+}  // namespace
+
+bool is_own_entry(const std::string& name) {
+  static constexpr auto kPostgres =
+      std::to_array<std::string_view>({"PG_VERSION",       "base",
+                                       "current_logfiles", "global",
+                                       "pg_commit_ts",     "pg_dynshmem",
+                                       "pg_logical",       "pg_multixact",
+                                       "pg_notify",        "pg_replslot",
+                                       "pg_serial",        "pg_snapshots",
+                                       "pg_stat",          "pg_stat_tmp",
+                                       "pg_subtrans",      "pg_tblspc",
+                                       "pg_twophase",      "pg_wal",
+                                       "pg_xact",          "postmaster.opts",
+                                       "postmaster.pid",   "recovery.signal",
+                                       "standby.signal"});
+  for (const char* part : {"backup_label", "tablespace_map", "backup_manifest"}) {
+    if (name.starts_with(part)) return false;
+  }
+  return std::find(kPostgres.begin(), kPostgres.end(), name) == kPostgres.end();
+}
+
+RewindPlace::RewindPlace(Cluster cluster)
+    : cluster_(std::move(cluster)), directory_(cluster_.data + ".xroad-rejoin") {}
+
+bool RewindPlace::exists() const { return path_exists(directory_); }
+
+void RewindPlace::hold() {
+  if (!exists()) {
+    directory_step(directory_, 0700, cluster_).act();
+    write_owned(directory_ + "/" + kMine, "", 0600, cluster_);
+  }
+  const AsOwner rights(cluster_.user);
+  if (!path_exists(directory_ + "/" + kMine) && !fs::is_empty(directory_)) {
+    throw Error(Fault::Refused, quote(directory_) + " is not ours: move it away");
+  }
+  lock_ = open_file(directory_, O_RDONLY | O_DIRECTORY);
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    throw Error(Fault::Locked, "another rejoin is at work on " + quote(cluster_.data));
+  }
+  if (!path_exists(directory_ + "/" + kMine))
+    write_owned(directory_ + "/" + kMine, "", 0600, cluster_);
+}
+
+bool RewindPlace::parked() const {
+  if (!exists()) return false;
+  const AsOwner rights(cluster_.user);
+  return path_exists(parked_data()) && !path_exists(cluster_.data);
+}
+
+void RewindPlace::park() const {
+  note(kOut, false);
+  note(kSwept, false);
+  {
+    const AsOwner rights(directory_user(parent_of(cluster_.data), cluster_));
+    rename_path(cluster_.data, parked_data());
+    sync_path(parent_of(cluster_.data));
+  }
+  const AsOwner rights(cluster_.user);
+  fs::create_directory(own());
+  for (const std::string& name : own_entries(parked_data())) {
+    rename_path(parked_data() + "/" + name, own() + "/" + name);
+  }
+  sync_path(own());
+  note(kOut, true);
+}
+
+void RewindPlace::give_own_back() const {
+  const AsOwner rights(cluster_.user);
+  fence(parked_data(), cluster_);
+  if (path_exists(own())) {
+    if (has(kOut) && !has(kSwept)) {
+      for (const std::string& name : own_entries(parked_data())) {
+        remove_tree(parked_data() + "/" + name);
+      }
+      note(kSwept, true);
+    }
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(own())) {
+      names.push_back(entry.path().filename().string());
+    }
+    for (const std::string& name : names) {
+      rename_path(own() + "/" + name, parked_data() + "/" + name);
+    }
+    sync_path(parked_data());
+    fs::remove(own());
+  }
+  note(kOut, false);
+  note(kSwept, false);
+}
+
+void RewindPlace::put_back() const {
+  give_own_back();
+  const AsOwner rights(directory_user(parent_of(cluster_.data), cluster_));
+  rename_path(parked_data(), cluster_.data);
+  sync_path(parent_of(cluster_.data));
+}
+
+bool RewindPlace::has(const char* fact) const {
+  if (!exists()) return false;
+  const AsOwner rights(cluster_.user);
+  return path_exists(directory_ + "/" + fact);
+}
+
+void RewindPlace::note(const char* fact, bool on) const {
+  const std::string path = directory_ + "/" + fact;
+  if (on) return write_owned(path, "", 0600, cluster_);
+  const AsOwner rights(cluster_.user);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno("unlink", path);
+  sync_path(directory_);
+}
+
+bool RewindPlace::mixed() const { return has(kMixed); }
+
+void RewindPlace::set_mixed(bool on) const { note(kMixed, on); }
+
+void RewindPlace::clear() const {
+  if (!exists()) return;
+  if (path_exists(parked_data()) || path_exists(own())) {
+    throw Error(Fault::Refused, quote(directory_) + " holds data: it is not removed");
+  }
+  const AsOwner rights(directory_user(parent_of(directory_), cluster_));
+  remove_tree(directory_);
+}
+
+bool is_fenced(const std::string& data) { return path_exists(data + "/standby.signal"); }
+
+void fence(const std::string& data, const Cluster& cluster) {
+  write_owned(data + "/standby.signal", "", 0600, cluster);
+}
+
+WalTail read_tail(const Cluster& cluster, std::uint32_t timeline, std::uint64_t from,
+                  Clock& clock) {
+  ChildRequest request;
+  request.argv = {cluster.bin + "/pg_waldump",
+                  "--stats=record",
+                  "-p",
+                  cluster.data + "/pg_wal",
+                  "-t",
+                  std::to_string(timeline),
+                  "-s",
+                  lsn_text(from)};
+  request.environment = plain_environment();
+  request.user = cluster.user;
+  request.limit = std::chrono::minutes(5);
+  const ChildResult result = run_child(request, clock);
+  WalTail tail;
+  // It never ends well: where the log ends, it finds no record.
+  if (result.output.find("WAL statistics") != std::string::npos ||
+      result.output.find("Total ") != std::string::npos) {
+    tail.any = true;
+    tail.commits = count_commits(result.output);
+  } else if (result.output.find("could not find a valid record after") != std::string::npos) {
+    tail.commits = 0;
+  } else {
+    tail.any = true;
+    tail.trouble = excerpt(trim(result.output), 300);
+  }
+  return tail;
+}
+
+Command recover_command(const Cluster& cluster, Duration limit) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
+  Command command;
+  command.argv = {cluster.bin + "/pg_ctl",
+                  "-D",
+                  cluster.config,
+                  "-w",
+                  "-s",
+                  "-t",
+                  std::to_string(std::max<long long>(seconds - 5, 1)),
+                  "-l",
+                  cluster.data + ".start.log",
+                  "-o",
+                  "-p " + std::to_string(cluster.port) +
+                      " -c listen_addresses= -c primary_conninfo= -c restore_command= -c "
+                      "recovery_target_timeline=current -c hot_standby=on",
+                  "start"};
+  command.limit = limit;
+  return command;
+}
+
+Command end_recovery_command(const Cluster& cluster) {
+  Command command;
+  command.argv = {
+      cluster.bin + "/pg_ctl", "-D", cluster.config, "-w", "-s", "-t", "110", "-m", "fast", "stop"};
+  command.limit = std::chrono::minutes(2);
+  return command;
+}
+
+Command rewind_command(const Cluster& cluster, const std::string& data, const std::string& source,
+                       bool dry_run, Duration limit) {
+  Command command;
+  command.argv = {cluster.bin + "/pg_rewind", "-D", data, "--source-server", source};
+  // Ours is stopped cleanly already, and must not be recovered without standby.signal.
+  if (cluster.major >= 13) command.argv.emplace_back("--no-ensure-shutdown");
+  if (dry_run) command.argv.emplace_back("--dry-run");
+  command.limit = limit;
+  command.ends_with_us = true;
+  return command;
+}
+
+}  // namespace xs

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Timelines: each promotion begins one, and a history file says where it left the one before. Here
+// it is found out where two copies of a cluster went separate ways. Pure; called by promote and
+// rejoin. Text that is no history is an Error of class Mismatch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xs {
+
+struct TimelineEnd {
+  std::uint32_t timeline = 0;
+  std::uint64_t end = 0;  // where the next one begins
+  bool operator==(const TimelineEnd&) const = default;
+};
+using TimelineHistory = std::vector<TimelineEnd>;  // the oldest first, without the last timeline
+
+TimelineHistory parse_history(std::string_view text);
+
+// "00000002.history"
+std::string history_name(std::uint32_t timeline);
+
+struct Branch {
+  std::uint32_t timeline = 0;
+  TimelineHistory history;
+};
+
+// The last position that both have, and on which timeline; nothing when they share none.
+struct Fork {
+  std::uint32_t timeline = 0;
+  std::uint64_t at = 0;  // the largest number when one goes on where the other is
+  bool operator==(const Fork&) const = default;
+};
+std::optional<Fork> find_fork(const Branch& one, const Branch& other);
+
+}  // namespace xs
