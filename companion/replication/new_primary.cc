@@ -89,19 +89,15 @@ std::string info_quote(const std::string& value) {
 }
 
 std::string why_no_rewind(const DbTarget& target, Clock& clock, Instant deadline) {
-  static constexpr const char* kFunctions[] = {
-      "pg_catalog.pg_ls_dir(text, boolean, boolean)", "pg_catalog.pg_stat_file(text, boolean)",
-      "pg_catalog.pg_read_binary_file(text)",
-      "pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)"};
   DbTarget mine = target;
   mine.database = "postgres";
   try {
     Db db(mine, clock, deadline);
     std::string missing;
-    for (const char* function : kFunctions) {
+    for (const std::string& function : rewind_functions()) {
       const auto rows =
           db.ask("select has_function_privilege($1, 'execute')", {function}, deadline);
-      if (rows.at(0).at(0) != "t") missing += (missing.empty() ? "" : ", ") + std::string(function);
+      if (rows.at(0).at(0) != "t") missing += (missing.empty() ? "" : ", ") + function;
     }
     if (missing.empty()) {
       const auto rows = db.ask("show full_page_writes", {}, deadline);
@@ -117,6 +113,14 @@ std::string why_no_rewind(const DbTarget& target, Clock& clock, Instant deadline
 }
 
 }  // namespace
+
+const std::vector<std::string>& rewind_functions() {
+  static const std::vector<std::string> all = {
+      "pg_catalog.pg_ls_dir(text, boolean, boolean)", "pg_catalog.pg_stat_file(text, boolean)",
+      "pg_catalog.pg_read_binary_file(text)",
+      "pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)"};
+  return all;
+}
 
 DbTarget new_primary_target(const std::string& words, const Cluster& cluster, Clock& clock) {
   DbTarget target;

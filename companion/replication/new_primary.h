@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "companion/jdbc.h"
@@ -19,6 +20,9 @@ namespace xs {
 // means verify-full with this node's own certificate and CA; about the user, the certificate's
 // name. Throws Usage.
 DbTarget new_primary_target(const std::string& words, const Cluster& cluster, Clock& clock);
+
+// What pg_rewind calls at the new primary; setup primary lets the standbys' roles.
+const std::vector<std::string>& rewind_functions();
 
 // For primary_conninfo and for the programs; without the password. `database`: "" for none.
 std::string conninfo_text(const DbTarget& target, const std::string& database = "");

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/marked_block.h"
+#include "companion/replication/new_primary.h"
 #include "companion/replication/owned_file.h"
 #include "companion/replication/scram.h"
 
@@ -160,6 +161,21 @@ Step group_step(const PrimaryWork& work) {
   });
 }
 
+// What pg_rewind calls at a new primary. It is no more than a base backup, which the roles of the
+// group may take, shows them anyway.
+Step rewind_step(const PrimaryWork& work) {
+  const std::string& group = work.plan.group;
+  std::string all;
+  for (const std::string& one : rewind_functions()) all += (all.empty() ? "" : ", ") + one;
+  const std::string order = "grant execute on function " + all + " to " + sql_name(group);
+  return sql_step(work, "let a standby that comes back use pg_rewind", order, order, [=] {
+    return work.sql.value(
+               "select (select bool_and(has_function_privilege(r.oid, f, 'execute')) "
+               "from unnest($2::text[]) f)::text from pg_roles r where r.rolname = $1",
+               {group, sql_array(rewind_functions())}) == "true";
+  });
+}
+
 // One statement, so that a role is never there with half of its rights.
 Step role_step(const PrimaryWork& work, const std::string& name) {
   const std::string& group = work.plan.group;
@@ -295,6 +311,7 @@ void add_database_steps(Plan& plan, const PrimaryWork& given) {
   plan.add(std::move(hba));
   plan.add(load_step(work));
   plan.add(group_step(work));
+  plan.add(rewind_step(work));
   for (const std::string& standby : work.standbys) {
     plan.add(role_step(work, standby));
     plan.add(slot_step(work, standby));

@@ -116,7 +116,7 @@ TEST_CASE("setup: the program says what it would do, to the letter, and does not
 
   const Outcome done = run_program(primary);
   CHECK(done.end == kClean);
-  CHECK_THAT(done.out, Contains("[13/13] make the replication slot ss2: done\n"));
+  CHECK_THAT(done.out, Contains("[14/14] make the replication slot ss2: done\n"));
   const Outcome again = run_program(primary);
   CHECK(again.end == kClean);
   CHECK_THAT(again.out, Contains("Nothing had to be changed.\n") && !Contains(": done\n"));
