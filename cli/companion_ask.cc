@@ -6,57 +6,22 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/companion_verbs.h"
-#include "companion/http_get.h"
+#include "companion/admin_client.h"
 #include "companion/make_checks.h"
 #include "companion/service.h"
 #include "companion/status_report.h"
+#include "companion/upgrade/state.h"
 
 namespace xs::cli {
 namespace {
 
-constexpr Duration kAskFor = std::chrono::seconds(3);
-
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
-
-std::string percent(std::string_view text) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-  std::string out;
-  for (const char c : text) {
-    if (kPlain.find(c) != std::string_view::npos) {
-      out += c;
-    } else {
-      out += "%" + hex({&c, 1});
-    }
-  }
-  return out;
-}
-
-HttpTarget admin_of(const NodeSettings& settings, const std::string& path) {
-  if (settings.admin.port == 0) {
-    throw Error(Fault::Usage, settings.admin.where + ": the admin port is off, so nobody can ask");
-  }
-  const bool any = settings.admin.host == "0.0.0.0" || settings.admin.host == "::";
-  return {any ? "127.0.0.1" : settings.admin.host, settings.admin.port, path};
-}
-
-// What the running companion says of this node. Throws Network when none runs, Protocol when
-// somebody else answers there.
-StatusReport ask_companion(const NodeSettings& settings, Clock& clock) {
-  const HttpTarget target = admin_of(settings, "/status.json");
-  const HttpReply reply = http_get(target, clock, clock.now() + kAskFor);
-  if (reply.status == 200) return parse_report(reply.body);
-  throw Error(Fault::Protocol, target.text() + " answered " + std::to_string(reply.status) +
-                                   ": another program, perhaps xroad-proxy, has the port of "
-                                   "xroad-companion: see [admin] port in " +
-                                   settings.places.own);
-}
 
 // Nothing when no companion runs.
 std::optional<StatusReport> ask_if_running(const NodeSettings& settings, Clock& clock,
                                            std::string* why = nullptr) {
   try {
-    return ask_companion(settings, clock);
+    return AdminClient(settings, clock).report();
   } catch (const Error& error) {
     if (why != nullptr) *why = error.text();
     return std::nullopt;
@@ -108,6 +73,25 @@ int check_node(const ConfigPlaces& places, CheckFormat format, Clock& clock) {
   return once.end(monitor_code(report));
 }
 
+// One line, or none.
+std::string upgrade_of(const NodeSettings& settings) {
+  try {
+    const auto state = load_upgrade(settings.upgrade.state_file);
+    return state ? upgrade_words(*state, wall_now()) : "";
+  } catch (const Error& error) {
+    return error.text();
+  }
+}
+
+// Out of maintenance mode, this node would take work with its configuration frozen.
+void refuse_during_upgrade(const NodeSettings& settings) {
+  const auto state = load_upgrade(settings.upgrade.state_file);
+  if (!state || !state->keeps_out()) return;
+  throw Error(Fault::Refused, "an upgrade of this node is going on, " +
+                                  upgrade_words(*state, wall_now()) +
+                                  "; it ends with: xroad-companion upgrade finish");
+}
+
 }  // namespace
 
 int companion_check(const ConfigPlaces& places, CheckFormat format, Clock& clock) {
@@ -125,38 +109,34 @@ int companion_check(const ConfigPlaces& places, CheckFormat format, Clock& clock
 
 int companion_status(const NodeSettings& settings, bool json, Clock& clock) {
   std::string why;
-  if (const auto running = ask_if_running(settings, clock, &why)) {
+  if (auto running = ask_if_running(settings, clock, &why)) {
+    running->upgrade = upgrade_of(settings);
     print(json ? report_json(*running) : report_text(*running, wall_now()));
     return 0;
   }
   std::fprintf(stderr, "xroad-companion: no companion answers, so the checks are asked now: %s\n",
                why.c_str());
   OneShot once(settings, clock);
-  const StatusReport report = once.ask();
+  StatusReport report = once.ask();
+  report.upgrade = upgrade_of(settings);
   print(json ? report_json(report) : report_text(report, wall_now()));
   return once.end(0);
 }
 
 int companion_set_maintenance(const NodeSettings& settings, const MaintenanceOrder& order,
                               Clock& clock) {
-  ask_companion(settings, clock);  // so that nobody else's maintenance mode is changed
-  std::string path = std::string("/maintenance?targetState=") + (order.on ? "true" : "false");
-  if (order.drain) path += "&drain=true";
-  if (!order.reason.empty()) path += "&reason=" + percent(order.reason);
-  if (order.lasts) path += "&until=" + std::to_string(wall_now() + order.lasts->count());
-  const HttpTarget target = admin_of(settings, path);
-  const HttpReply reply = http_get(target, clock, clock.now() + kAskFor);
-  const std::string said = escape(trim(reply.body));
-  if (reply.status != 200 || !said.starts_with("Maintenance mode set:")) {
-    throw Error(Fault::Unsupported,
-                "the companion answered " + std::to_string(reply.status) + ": " + said);
-  }
-  print(said + "\n");
+  if (!order.on) refuse_during_upgrade(settings);
+  MaintenanceState next;
+  next.on = order.on;
+  next.drain = order.drain;
+  next.reason = order.reason;
+  if (order.lasts) next.until = wall_now() + order.lasts->count();
+  print(AdminClient(settings, clock).set_maintenance(next) + "\n");
   return 0;
 }
 
 int companion_show_maintenance(const NodeSettings& settings, Clock& clock) {
-  const StatusReport report = ask_companion(settings, clock);
+  const StatusReport report = AdminClient(settings, clock).report();
   print(maintenance_text(report.maintenance, wall_now()) + "\n");
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/companion_replication.h"
+#include "cli/companion_upgrade.h"
 #include "cli/companion_verbs.h"
 #include "cli/companion_words.h"
 #include "cli/exit.h"
@@ -119,6 +120,7 @@ int run(int argc, char** argv) {
   Line line;
   add_verbs(app, line);
   const cli::ReplicationVerbs replication(app);
+  const cli::UpgradeVerbs upgrade(app);
   app.footer(cli::exit_code_help());
   try {
     app.parse(argc, argv);
@@ -128,10 +130,11 @@ int run(int argc, char** argv) {
     throw Error(Fault::Usage, std::string(error.what()) + " (see xroad-companion --help)");
   }
   line.places.own_must_exist = app.count("--config") > 0;
-  if (replication.wanted()) {
+  if (replication.wanted() || upgrade.wanted()) {
     SteadyClock clock;
     start_log(line.debug, false);
-    return replication.run({line.places, clock});
+    const cli::ReplicationCall call{line.places, clock};
+    return upgrade.wanted() ? upgrade.run(call) : replication.run(call);
   }
   return run_verb(app, line);
 }

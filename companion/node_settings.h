@@ -45,6 +45,15 @@ struct CheckSwitches {
   bool sign_keys = false;
 };
 
+// For the verb `upgrade`; its state also for whoever starts.
+struct UpgradeSettings {
+  std::string state_file = "/var/lib/xroad-sync/upgrade.json";
+  std::string sync_program;         // empty: beside us, or in /usr/bin
+  std::string sync_config;          // empty: its own default
+  std::string sync_user = "xroad";  // as root we run it as that account, where there is one
+  std::string sync_environment = "/etc/default/xroad-sync";  // as its unit reads it
+};
+
 struct NodeSettings {
   ConfigPlaces places;
   std::string role = "standalone";  // "primary", "secondary"; "unknown": node.ini has another word
@@ -66,6 +75,7 @@ struct NodeSettings {
   ProxyAnswersSettings proxy_answers;
   SyncAgeSettings sync_age;
   ReplicationSettings replication;
+  UpgradeSettings upgrade;
   ReplicationAccess replication_access;  // for the verbs of `replication`
   ClusterChoice cluster;                 // for those that change the database's cluster
 };

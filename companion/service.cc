@@ -7,6 +7,7 @@
 
 #include "companion/health_port.h"
 #include "companion/make_checks.h"
+#include "companion/upgrade/state.h"
 
 namespace xs {
 namespace {
@@ -75,6 +76,7 @@ Service::Service(ServicePorts ports, const NodeSettings& settings,
     : maintenance_(std::move(wall),
                    settings.maintenance_survives ? settings.maintenance_file : std::string()),
       board_(std::move(checks), clock) {
+  keep_out_for_upgrade(settings.upgrade.state_file, maintenance_);
   AdminFacts facts{version, settings.role, false, settings.admin_remote_read,
                    left_out_checks(settings)};
   facts.can_drain = ports.health || ports.agent;

@@ -257,6 +257,19 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.cluster.sockets = path(v); }, "what its configuration says"},
     {"cluster", "port", "5433", "Its port.", [](S& s, const V& v) { s.cluster.port = port(v); },
      "what its configuration says"},
+    {"upgrade", "state-file", "/var/lib/xroad-sync/upgrade.json",
+     "For the verb upgrade: how far it is, and how this node was before.",
+     [](S& s, const V& v) { s.upgrade.state_file = path(v); }},
+    {"upgrade", "sync-program", "/usr/bin/xroad-sync", "The sync that it pauses.",
+     [](S& s, const V& v) { s.upgrade.sync_program = path(v); },
+     "beside xroad-companion, or /usr/bin/xroad-sync"},
+    {"upgrade", "sync-config", "/etc/xroad-sync/xroad-sync.ini", "The sync's configuration.",
+     [](S& s, const V& v) { s.upgrade.sync_config = path(v); }, "the sync's own default"},
+    {"upgrade", "sync-user", "xroad", "Root runs the sync as that account, where there is one.",
+     [](S& s, const V& v) { s.upgrade.sync_user = word(v); }},
+    {"upgrade", "sync-environment", "/etc/default/xroad-sync",
+     "The sync's environment, as its unit reads it.",
+     [](S& s, const V& v) { s.upgrade.sync_environment = path(v); }},
 });
 
 // Lines of at most 100 columns, each a comment.

@@ -68,7 +68,8 @@ std::string headline(const StatusReport& report, std::int64_t now) {
   if (report.maintenance.on) {
     return "no work: " + maintenance_text(report.maintenance, now) +
            (failure == nullptr ? "" : "; also: " + escape(failure->message)) +
-           "\n  mend: xroad-companion maintenance off";
+           "\n  mend: xroad-companion " +
+           (report.upgrade.empty() ? "maintenance off" : "upgrade finish");
   }
   if (failure == nullptr) return "can work: every check passes";
   const auto failures = std::count_if(report.checks.begin(), report.checks.end(),
@@ -139,6 +140,7 @@ std::string report_json(const StatusReport& report) {
   for (const LeftOut& one : report.left_out) {
     object["left_out"].push_back({{"check", one.word}, {"why", one.why}});
   }
+  if (!report.upgrade.empty()) object["upgrade"] = report.upgrade;
   return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -172,6 +174,9 @@ std::string report_text(const StatusReport& report, std::int64_t now) {
   for (const Reading& reading : report.checks) text += check_text(reading, width);
   for (const LeftOut& one : report.left_out) {
     text += "  -     " + escape(one.word) + ": " + escape(one.why) + "\n";
+  }
+  if (!report.upgrade.empty()) {
+    text += "\n  upgrade: " + report.upgrade + "\n    see: xroad-companion upgrade status\n";
   }
   text += "\n  role " + escape(report.role) + ", companion " + escape(report.version) + "\n";
   return text;

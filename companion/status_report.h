@@ -28,6 +28,7 @@ struct StatusReport {
   MaintenanceState maintenance;
   std::vector<Reading> checks;
   std::vector<LeftOut> left_out = {};
+  std::string upgrade = {};  // how far one is, in a line that is escaped; empty: none
 
   // In X-Road's order; nothing: all pass.
   const Reading* first_failure() const;

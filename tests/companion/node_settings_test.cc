@@ -212,7 +212,7 @@ TEST_CASE("node_settings: the example has every key, and every example is accept
 // Keys that take any words: X-Road does for the type of a node, and PostgreSQL judges the others.
 const std::set<std::string> kAnyWords = {
     "node type",           "replication host", "replication user", "replication database",
-    "replication primary", "cluster name",     "cluster service"};
+    "replication primary", "cluster name",     "cluster service",  "upgrade sync-user"};
 
 TEST_CASE("node_settings: every key tells what it takes and its default", "[companion]") {
   for (const SettingRow& row : setting_table()) {

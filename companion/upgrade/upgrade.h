@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// Upgrade: the guide's rolling upgrade (chapter 7.2) on one node, as plans (replication/plan.h) of
+// steps that are each verified. Called by `xroad-companion upgrade`. prepare: maintenance mode on,
+// the health port answers 503, xroad-sync paused, replay paused. finish: replay resumed, caught up
+// with the primary, xroad-sync resumed, one sync, every check passes, maintenance mode off, the
+// health port answers 200. What somebody else had paused or switched before stays as it was.
+// Every step is written to the state file before it is begun, so both go on after a crash.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "companion/admin_client.h"
+#include "companion/db.h"
+#include "companion/replication/access.h"
+#include "companion/replication/plan.h"
+#include "companion/upgrade/state.h"
+#include "companion/upgrade/sync_program.h"
+
+namespace xs {
+
+struct UpgradeTimes {
+  Duration step = std::chrono::minutes(2);  // for each step that waits
+  std::function<void(const std::string&)> tell = [](const std::string&) {};  // while it waits
+};
+
+struct UpgradeOrder {
+  std::string reason;
+  UpgradeParts parts;
+};
+
+class Upgrade {
+ public:
+  Upgrade(const NodeSettings& settings, ReplicationAccess access, Clock& clock, UpgradeTimes times);
+
+  // Both look at the node and change nothing; they throw what keeps a plan from being made. A
+  // primary has nothing to pause: maintenance mode is all.
+  Plan plan_prepare(UpgradeOrder order);
+  // Nothing: no upgrade is going on.
+  std::optional<Plan> plan_finish();
+
+  // Behind a plan that was carried out.
+  void prepared();
+  void finished();
+
+  const UpgradeState& state() const { return state_; }
+
+ private:
+  using Action = std::function<void()>;
+  using Question = std::function<bool()>;
+
+  void look_before(UpgradeOrder order);
+  void look_at_parts(bool fresh_maintenance, bool fresh_pauses);
+  void add(Plan& plan, const std::string& what, const std::string& detail, Question done,
+           Action act);
+  void add_maintenance_on(Plan& plan);
+  void add_pauses(Plan& plan);
+  void add_notes_of_prepare(Plan& plan) const;
+  void add_replay_on(Plan& plan);
+  void add_sync_on(Plan& plan);
+  void add_verdict(Plan& plan);
+  void add_maintenance_off(Plan& plan);
+
+  void mark(const std::string& step);
+  void save();
+  std::unique_ptr<Db> database() const;
+  bool replay_runs() const;
+  const SyncProgram& sync();
+  // Maintenance mode as it is to be while the upgrade lasts, and afterwards.
+  MaintenanceState kept_out() const;
+  MaintenanceState wanted_after() const;
+  void wait_for_health(int status) const;
+  void wait_for_checks() const;
+  Instant deadline() const { return clock_.now() + times_.step; }
+
+  const NodeSettings& settings_;
+  ReplicationAccess access_;
+  Clock& clock_;
+  UpgradeTimes times_;
+  AdminClient companion_;
+  std::optional<SyncProgram> sync_;
+  std::optional<UpgradeState> loaded_;  // as the file has it
+  UpgradeState state_;
+  UpgradePhase running_ = UpgradePhase::Preparing;
+};
+
+}  // namespace xs
