@@ -68,9 +68,9 @@ void add_login(CLI::App& app, std::string& profile, std::string& login) {
 
 void add_files(CLI::App& app, PkiPaths& paths, std::string& password_file, std::string& pki) {
   app.add_option("--pki", pki, "Where the certificates lie.")->capture_default_str();
-  app.add_option("--ca", paths.ca, "Certificates that exist already: the CA's ...");
-  app.add_option("--cert", paths.certificate, "... this node's ...");
-  app.add_option("--key", paths.key, "... and its key.");
+  app.add_option("--ca", paths.ca, "Certificates that exist already: the CA's.");
+  app.add_option("--cert", paths.certificate, "This node's certificate, with --ca.");
+  app.add_option("--key", paths.key, "Its key.");
   app.add_option("--password-file", password_file,
                  "A file whose first line is the password, readable by its owner alone.");
 }
@@ -119,7 +119,7 @@ std::shared_ptr<StandbyLine> add_standby(CLI::App& app) {
                  "The directory that `setup primary --standby` has made for this node.");
   add_login(app, line->profile, line->login);
   app.add_option("--primary", plan.host, "Without a bundle: the primary's host ...");
-  app.add_option("--primary-port", plan.port, "... and port.")
+  app.add_option("--primary-port", plan.port, "Its port.")
       ->check(CLI::Range(1, 65'535))
       ->capture_default_str();
   app.add_option("--name", plan.name, "The role that this node logs in as. [the host's name]");
