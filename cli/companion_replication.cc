@@ -13,12 +13,8 @@ namespace {
 using AddVerb = ReplicationVerb (*)(CLI::App& group);
 // In the order of the help.
 const std::vector<AddVerb> kVerbs = {
-    &add_replication_status,
-    &add_replication_pause,
-    &add_replication_resume,
-    &add_replication_wait,
-    &add_replication_setup,
-    &add_replication_promote,
+    &add_replication_status, &add_replication_pause, &add_replication_resume,
+    &add_replication_wait,   &add_replication_setup, &add_replication_promote,
     &add_replication_rejoin,
 };
 

@@ -24,7 +24,7 @@ Instant deadline_of(const ReplicationCall& call, const Options& options) {
   return call.clock.now() + std::chrono::seconds(options.timeout);
 }
 
-std::string at(const Progress& now) {
+std::string at(const ReplayProgress& now) {
   return now.replayed ? " at " + lsn_text(*now.replayed) : std::string();
 }
 

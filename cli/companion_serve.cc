@@ -47,7 +47,7 @@ class Signals {
   Fd fd_;
 };
 
-std::string place(const Endpoint& endpoint) {
+std::string place(const ListenAddress& endpoint) {
   if (endpoint.port == 0) return "off";
   return escape(endpoint.host) + " port " + std::to_string(endpoint.port);
 }

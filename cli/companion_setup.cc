@@ -213,8 +213,8 @@ std::string own_command() {
   return escape(shell_words(words));
 }
 
-void perform(const Plan& plan, bool dry) {
-  const Plan::Say say = [](std::string_view text) {
+void perform(const WorkPlan& plan, bool dry) {
+  const WorkPlan::Say say = [](std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);  // a step may take hours
   };

@@ -21,6 +21,6 @@ std::shared_ptr<ClusterChoice> add_cluster_options(CLI::App& verb);
 std::string own_command();
 
 // Prints on stdout: with `dry` what would be done, else each step as it is done.
-void perform(const Plan& plan, bool dry);
+void perform(const WorkPlan& plan, bool dry);
 
 }  // namespace xs::cli

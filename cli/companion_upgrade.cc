@@ -46,7 +46,7 @@ int prepare(const ReplicationCall& call, ReplicationAccess& access, const Option
   Upgrade upgrade(settings, access, call.clock, times_of(options));
   UpgradeOrder order = options.order;
   order.parts = {!options.keep_serving, !options.without_sync, !options.without_replay};
-  const Plan plan = upgrade.plan_prepare(order);
+  const WorkPlan plan = upgrade.plan_prepare(order);
   if (options.dry_run) {
     plan.describe(&say);
     return 0;

@@ -17,6 +17,7 @@
 #include "protocol/messages.h"
 #include "sync/filter.h"
 #include "sync/generations.h"
+#include "sync/report/numbers.h"
 #include "sync/transfer.h"
 #include "sync/xroad/preset.h"
 
@@ -55,7 +56,6 @@ struct PrimaryConfig {
   bool ipv6_only = false;
 };
 
-enum class Human : std::uint8_t { Plain, Grouped, Thousands, Binary };  // --no-h, default, -h, -hh
 enum class Color : std::uint8_t { Auto, Always, Never };
 
 struct OutputConfig {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 
+#include "base/child.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -23,7 +24,6 @@
 #include "sync/areas.h"
 #include "sync/hash.h"
 #include "sync/report/events.h"
-#include "base/child.h"
 
 namespace xs::cli {
 namespace {

@@ -60,7 +60,7 @@ void sync(const Config& config, Clock& clock, Session& session, Reporter& report
   std::optional<ProgressLine> line;
   const bool asked = config.output.progress || config.output.progress2;
   if (!config.output.json && wants_progress(STDERR_FILENO, asked, config.output.quiet)) {
-    line.emplace(clock, to_stderr, static_cast<xs::Human>(config.output.human));
+    line.emplace(clock, to_stderr, config.output.human);
     session.request().progress = [&line](const Progress& progress) { line->update(progress); };
   }
   Outcome outcome;

@@ -247,7 +247,7 @@ void Reporter::print(const Outcome&, const RunReport& report) {
   OutputStyle style;
   style.verbose = config_.output.verbosity != 0 && !config_.output.quiet;
   style.stats = config_.output.stats;
-  style.human = static_cast<xs::Human>(config_.output.human);
+  style.human = config_.output.human;
   style.items = out_format_ ? &*out_format_ : nullptr;
   RunReport told = report;
   told.notices.clear();  // they are no part of the result

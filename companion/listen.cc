@@ -15,7 +15,7 @@ namespace {
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
-Addresses resolve(const Endpoint& endpoint, const std::string& what) {
+Addresses resolve(const ListenAddress& endpoint, const std::string& what) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -33,7 +33,7 @@ Addresses resolve(const Endpoint& endpoint, const std::string& what) {
 
 }  // namespace
 
-Fd listen_on(const Endpoint& endpoint, const std::string& what, const std::string& advice) {
+Fd listen_on(const ListenAddress& endpoint, const std::string& what, const std::string& advice) {
   const Addresses addresses = resolve(endpoint, what);
   const std::string place = escape(endpoint.host) + " port " + std::to_string(endpoint.port);
   const addrinfo& first = *addresses;

@@ -14,14 +14,14 @@
 
 namespace xs {
 
-struct Endpoint {
+struct ListenAddress {
   std::string host;
   std::uint16_t port = 0;  // 0: off
   std::string where;       // who said so: "file:line" or "default"
 };
 
 // `what` is "health port"; `advice` says who may own the port and how to move ours.
-Fd listen_on(const Endpoint& endpoint, const std::string& what, const std::string& advice);
+Fd listen_on(const ListenAddress& endpoint, const std::string& what, const std::string& advice);
 
 // Of a bound socket.
 std::uint16_t bound_port(int fd);

@@ -58,9 +58,9 @@ struct NodeSettings {
   ConfigPlaces places;
   std::string role = "standalone";  // "primary", "secondary"; "unknown": node.ini has another word
   std::string role_where = "default";
-  Endpoint health{"0.0.0.0", 0, "default"};
-  Endpoint admin{"127.0.0.1", 5566, "default"};
-  Endpoint agent{"0.0.0.0", 0, "default"};
+  ListenAddress health{"0.0.0.0", 0, "default"};
+  ListenAddress admin{"127.0.0.1", 5566, "default"};
+  ListenAddress agent{"0.0.0.0", 0, "default"};
   bool admin_remote_read = false;
   bool maintenance_survives = false;
   std::string maintenance_file = "/var/lib/xroad-sync/maintenance.json";

@@ -93,7 +93,7 @@ std::vector<HttpTarget> peers(const V& value) {
   return targets;
 }
 
-void move(Endpoint& endpoint, std::uint16_t to, const V& value) {
+void move(ListenAddress& endpoint, std::uint16_t to, const V& value) {
   endpoint.port = to;
   endpoint.where = value.where();
 }

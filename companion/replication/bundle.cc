@@ -82,9 +82,9 @@ CertFiles PkiPlace::load(const PkiPaths& paths) const {
   return files;
 }
 
-Step ca_step(const PkiPlace& place, const std::string& name, int days) {
+WorkStep ca_step(const PkiPlace& place, const std::string& name, int days) {
   const std::string file = place.paths().ca;
-  Step step;
+  WorkStep step;
   step.what = "make a certificate authority in " + escape(place.directory);
   step.detail = [=] {
     return "new: " + escape(file) + ", mode 0644, and " + escape(place.ca_key()) +
@@ -100,9 +100,10 @@ Step ca_step(const PkiPlace& place, const std::string& name, int days) {
   return step;
 }
 
-Step certificate_step(const PkiPlace& place, const std::string& directory, const NodePlan& plan) {
+WorkStep certificate_step(const PkiPlace& place, const std::string& directory,
+                          const NodePlan& plan) {
   const PkiPaths paths = in_directory(directory);
-  Step step;
+  WorkStep step;
   step.what = "make the certificate of " + plan.common_name;
   step.detail = [=] {
     std::string names;

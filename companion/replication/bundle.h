@@ -40,9 +40,10 @@ struct PkiPlace {
   CertFiles load(const PkiPaths& paths) const;
 };
 
-Step ca_step(const PkiPlace& place, const std::string& name, int days);
+WorkStep ca_step(const PkiPlace& place, const std::string& name, int days);
 // The certificate of `plan` in `directory`, signed by the CA of the place.
-Step certificate_step(const PkiPlace& place, const std::string& directory, const NodePlan& plan);
+WorkStep certificate_step(const PkiPlace& place, const std::string& directory,
+                          const NodePlan& plan);
 // Throws Mismatch for files that are there and no good, Usage where one could not be made because
 // the CA's key is not here.
 void check_pki(const PkiPlace& place, const std::string& directory, const NodePlan& plan);

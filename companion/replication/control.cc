@@ -49,7 +49,7 @@ ReplayChange change(Db& db, Clock& clock, Instant deadline, const std::string& w
 }
 
 std::string kept_here(Db& db, Instant deadline) {
-  const Progress now = read_progress(db, deadline);
+  const ReplayProgress now = read_progress(db, deadline);
   const std::uint64_t waiting = now.received && now.replayed && *now.received > *now.replayed
                                     ? *now.received - *now.replayed
                                     : 0;

@@ -17,7 +17,7 @@ namespace xs {
 
 struct ReplayChange {
   bool changed = false;  // false: it was so before
-  Progress now;
+  ReplayProgress now;
 };
 
 // Until replay stands still. Throws Timeout at the deadline; the request then stands, and replay

@@ -14,7 +14,7 @@
 namespace xs {
 namespace {
 
-using Findings = std::vector<Finding>;
+using Findings = std::vector<Judgement>;
 
 int rank(Health health) {
   switch (health) {
@@ -193,7 +193,7 @@ ReplicationVerdict judge(const ReplicationStatus& status, const ReplicationLimit
     judge_primary(status, limits, findings);
   }
   if (findings.empty()) findings.push_back({Health::Ok, "nothing to say"});
-  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+  std::stable_sort(findings.begin(), findings.end(), [](const Judgement& a, const Judgement& b) {
     return rank(a.health) > rank(b.health);
   });
   verdict.health = findings.front().health;
@@ -204,7 +204,7 @@ std::string ReplicationVerdict::line(const ReplicationStatus& status,
                                      const ReplicationLimits& limits) const {
   std::string text = "REPLICATION " + std::string(health_word(health)) + " - " +
                      (status.standby ? "standby" : "primary");
-  for (const Finding& finding : findings) text += ", " + finding.text;
+  for (const Judgement& finding : findings) text += ", " + finding.text;
   // A bar begins the numbers.
   std::replace(text.begin(), text.end(), '|', '/');
   text += " |";

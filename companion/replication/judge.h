@@ -32,14 +32,14 @@ struct ReplicationLimits {
   unsigned standbys = 0;  // of a primary: how many there should be
 };
 
-struct Finding {
+struct Judgement {
   Health health = Health::Ok;
   std::string text;
 };
 
 struct ReplicationVerdict {
   Health health = Health::Ok;
-  std::vector<Finding> findings;  // the worst first; at least one
+  std::vector<Judgement> findings;  // the worst first; at least one
   std::string line(const ReplicationStatus& status, const ReplicationLimits& limits) const;
 };
 

@@ -96,10 +96,10 @@ void write_owned(const std::string& path, const std::string& bytes, unsigned mod
   replace_file(path, bytes, mode, owner);
 }
 
-Step edit_step(const std::string& path, const Cluster& cluster, const std::string& what,
-               const std::function<std::string(const std::string&)>& edit) {
+WorkStep edit_step(const std::string& path, const Cluster& cluster, const std::string& what,
+                   const std::function<std::string(const std::string&)>& edit) {
   const auto before = std::make_shared<std::optional<std::string>>();
-  Step step;
+  WorkStep step;
   step.what = what;
   step.detail = [=] {
     const std::string text = read_text(path, cluster);
@@ -121,9 +121,9 @@ Step edit_step(const std::string& path, const Cluster& cluster, const std::strin
   return step;
 }
 
-Step file_step(const std::string& path, const std::string& bytes, unsigned mode, bool secret,
-               const Cluster& cluster) {
-  Step step;
+WorkStep file_step(const std::string& path, const std::string& bytes, unsigned mode, bool secret,
+                   const Cluster& cluster) {
+  WorkStep step;
   step.what = "write " + escape(path);
   step.detail = [=] {
     const auto before = read_owned(path, cluster);
@@ -137,8 +137,8 @@ Step file_step(const std::string& path, const std::string& bytes, unsigned mode,
   return step;
 }
 
-Step directory_step(const std::string& path, unsigned mode, const Cluster& cluster) {
-  Step step;
+WorkStep directory_step(const std::string& path, unsigned mode, const Cluster& cluster) {
+  WorkStep step;
   step.what = "make the directory " + escape(path);
   step.detail = [=] {
     return "$ install -d -m " + octal(mode) + " -o " + cluster.owner + " " + shell_words({path}) +

@@ -25,13 +25,13 @@ void write_owned(const std::string& path, const std::string& bytes, unsigned mod
 
 // A change of a text that somebody else wrote: once, before our first change, it is copied to
 // FILE.before-xroad-companion. Taken back on failure. The file must be there.
-Step edit_step(const std::string& path, const Cluster& cluster, const std::string& what,
-               const std::function<std::string(const std::string&)>& edit);
+WorkStep edit_step(const std::string& path, const Cluster& cluster, const std::string& what,
+                   const std::function<std::string(const std::string&)>& edit);
 // A file that is all ours. `secret`: its bytes are not shown.
-Step file_step(const std::string& path, const std::string& bytes, unsigned mode, bool secret,
-               const Cluster& cluster);
+WorkStep file_step(const std::string& path, const std::string& bytes, unsigned mode, bool secret,
+                   const Cluster& cluster);
 // A directory that belongs to the cluster's owner, with the ones above it.
-Step directory_step(const std::string& path, unsigned mode, const Cluster& cluster);
+WorkStep directory_step(const std::string& path, unsigned mode, const Cluster& cluster);
 
 bool path_exists(const std::string& path);
 std::string parent_of(const std::string& path);

@@ -19,14 +19,14 @@ std::string indented(std::string_view text) {
 
 }  // namespace
 
-std::string Plan::label(std::size_t i) const {
+std::string WorkPlan::label(std::size_t i) const {
   return "[" + std::to_string(i + 1) + "/" + std::to_string(steps_.size()) + "] " + steps_[i].what;
 }
 
-void Plan::describe(const Say& say) const {
+void WorkPlan::describe(const Say& say) const {
   std::size_t left = 0;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const Step& step = steps_[i];
+    const WorkStep& step = steps_[i];
     const bool done = step.done && step.done();
     const std::string later = !done && step.not_yet ? step.not_yet() : "";
     say(label(i) + (done ? ": done already" : later.empty() ? "" : ": later: " + later) + "\n");
@@ -39,8 +39,8 @@ void Plan::describe(const Say& say) const {
                 : "Nothing has been changed: this was a dry run.\n");
 }
 
-bool Plan::run_step(std::size_t i, const Say& say) const {
-  const Step& step = steps_[i];
+bool WorkPlan::run_step(std::size_t i, const Say& say) const {
+  const WorkStep& step = steps_[i];
   say(label(i) + ": ");
   if (step.done && step.done()) {
     say("done already\n");
@@ -55,7 +55,7 @@ bool Plan::run_step(std::size_t i, const Say& say) const {
   return true;
 }
 
-std::string Plan::take_back(const std::vector<bool>& changed, const Say& say) const {
+std::string WorkPlan::take_back(const std::vector<bool>& changed, const Say& say) const {
   std::string said;
   for (std::size_t i = changed.size(); i-- > 0;) {
     if (!changed[i] || !steps_[i].undo) continue;
@@ -72,7 +72,7 @@ std::string Plan::take_back(const std::vector<bool>& changed, const Say& say) co
   return said;
 }
 
-bool Plan::run(const Say& say) const {
+bool WorkPlan::run(const Say& say) const {
   std::vector<bool> changed;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     changed.push_back(true);  // a step that fails may have done half of its work

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Plan: a verb as a list of steps, each of which knows what it would do, whether that is done
+// WorkPlan: a verb as a list of steps, each of which knows what it would do, whether that is done
 // already, how to do it and, for some, how to take it back. Made by the verbs that change a
 // cluster; printed for --dry-run, or carried out.
 //
@@ -16,7 +16,7 @@
 
 namespace xs {
 
-struct Step {
+struct WorkStep {
   std::string what;                      // one line: "make the slot 'ss2'"
   std::function<std::string()> detail;   // the exact command or the diff of a file, lines
   std::function<bool()> done;            // changes nothing; without one: never
@@ -25,13 +25,13 @@ struct Step {
   std::function<std::string()> not_yet;  // a reason to leave it for a later run; "": none
 };
 
-class Plan {
+class WorkPlan {
  public:
   using Say = std::function<void(std::string_view)>;  // text with its line ends
 
   // `again`: the command that goes on after a failure.
-  explicit Plan(std::string again) : again_(std::move(again)) {}
-  void add(Step step) { steps_.push_back(std::move(step)); }
+  explicit WorkPlan(std::string again) : again_(std::move(again)) {}
+  void add(WorkStep step) { steps_.push_back(std::move(step)); }
   // A line that is printed behind everything else.
   void note(std::string line) { notes_.push_back(std::move(line)); }
 
@@ -49,7 +49,7 @@ class Plan {
   std::string label(std::size_t i) const;
 
   std::string again_;
-  std::vector<Step> steps_;
+  std::vector<WorkStep> steps_;
   std::vector<std::string> notes_;
 };
 

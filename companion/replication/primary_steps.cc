@@ -118,9 +118,9 @@ void fall_back(const PrimaryWork& work) {
   }
 }
 
-Step load_step(const PrimaryWork& work) {
+WorkStep load_step(const PrimaryWork& work) {
   const Cluster& cluster = work.sql.cluster();
-  Step step;
+  WorkStep step;
   step.what = "let the server take the new configuration";
   step.detail = [=] {
     return "$ " + command_text(cluster, reload_command(cluster)) + "\n$ " +
@@ -143,9 +143,9 @@ Step load_step(const PrimaryWork& work) {
   return step;
 }
 
-Step sql_step(const PrimaryWork& work, const std::string& what, const std::string& statement,
-              const std::string& shown, std::function<bool()> done) {
-  Step step;
+WorkStep sql_step(const PrimaryWork& work, const std::string& what, const std::string& statement,
+                  const std::string& shown, std::function<bool()> done) {
+  WorkStep step;
   step.what = what;
   step.detail = [=] { return "SQL " + escape(shown) + "\n"; };
   step.done = std::move(done);
@@ -153,7 +153,7 @@ Step sql_step(const PrimaryWork& work, const std::string& what, const std::strin
   return step;
 }
 
-Step group_step(const PrimaryWork& work) {
+WorkStep group_step(const PrimaryWork& work) {
   const std::string& group = work.plan.group;
   const std::string order = "create role " + sql_name(group) + " nologin";
   return sql_step(work, "make the role " + group, order, order, [=] {
@@ -163,7 +163,7 @@ Step group_step(const PrimaryWork& work) {
 
 // What pg_rewind calls at a new primary. It is no more than a base backup, which the roles of the
 // group may take, shows them anyway.
-Step rewind_step(const PrimaryWork& work) {
+WorkStep rewind_step(const PrimaryWork& work) {
   const std::string& group = work.plan.group;
   std::string all;
   for (const std::string& one : rewind_functions()) all += (all.empty() ? "" : ", ") + one;
@@ -177,9 +177,9 @@ Step rewind_step(const PrimaryWork& work) {
 }
 
 // One statement, so that a role is never there with half of its rights.
-Step role_step(const PrimaryWork& work, const std::string& name) {
+WorkStep role_step(const PrimaryWork& work, const std::string& name) {
   const std::string& group = work.plan.group;
-  Step step;
+  WorkStep step;
   step.what = "make the role " + name + ", which may replicate";
   const std::string rights = sql_name(name) + " login replication password ";
   step.detail = [=] {
@@ -213,10 +213,10 @@ Step role_step(const PrimaryWork& work, const std::string& name) {
 
 // Its log is kept from the first connection of its standby on, at most to the limit. One that has
 // been over the limit is of no use any more.
-Step slot_step(const PrimaryWork& work, const std::string& name) {
+WorkStep slot_step(const PrimaryWork& work, const std::string& name) {
   const std::string slot = slot_name(name);
   const std::string lost = work.sql.cluster().major >= 13 ? "wal_status = 'lost'" : "false";
-  Step step;
+  WorkStep step;
   step.what = "make the replication slot " + slot;
   step.detail = [=] { return "SQL select pg_create_physical_replication_slot('" + slot + "')\n"; };
   step.done = [=] {
@@ -238,7 +238,7 @@ Step slot_step(const PrimaryWork& work, const std::string& name) {
 }
 
 // Only for standbys that stream: a commit that waits for one that is not there waits for ever.
-Step synchronous_step(const PrimaryWork& work) {
+WorkStep synchronous_step(const PrimaryWork& work) {
   const Cluster& cluster = work.sql.cluster();
   const auto streaming = [=] {
     std::vector<std::string> names;
@@ -254,7 +254,7 @@ Step synchronous_step(const PrimaryWork& work) {
     std::sort(names.begin(), names.end());
     return names;
   };
-  Step step =
+  WorkStep step =
       edit_step(cluster.conf_file(), cluster, "let commits wait for a standby",
                 [=](const std::string& text) { return with_settings(work, streaming(), text); });
   const auto changed = step.done;
@@ -287,14 +287,14 @@ void read_floor(PrimaryWork& work) {
 
 }  // namespace
 
-void add_database_steps(Plan& plan, const PrimaryWork& given) {
+void add_database_steps(WorkPlan& plan, const PrimaryWork& given) {
   PrimaryWork work = given;
   read_floor(work);
   const Cluster& cluster = work.sql.cluster();
-  Step conf = edit_step(
+  WorkStep conf = edit_step(
       cluster.conf_file(), cluster, "write our lines into " + escape(cluster.conf_file()),
       [=](const std::string& text) { return with_settings(work, waited_for(work), text); });
-  Step hba = edit_step(
+  WorkStep hba = edit_step(
       cluster.hba_file(), cluster, "write our lines into " + escape(cluster.hba_file()),
       [=](const std::string& text) {
         return with_block(text, primary_hba(work.plan), BlockPlace::Top, cluster.hba_file());
@@ -319,9 +319,9 @@ void add_database_steps(Plan& plan, const PrimaryWork& given) {
   if (work.plan.profile == Profile::Synchronous) plan.add(synchronous_step(work));
 }
 
-Step copy_step(const std::string& from, const std::string& to, unsigned mode,
-               const Cluster& cluster) {
-  Step step;
+WorkStep copy_step(const std::string& from, const std::string& to, unsigned mode,
+                   const Cluster& cluster) {
+  WorkStep step;
   step.what = "copy " + escape(from) + " to " + escape(to);
   step.detail = [=] { return "$ cp " + shell_words({from, to}) + "\n"; };
   step.done = [=] {

@@ -20,10 +20,10 @@ struct PrimaryWork {
 };
 
 // Reads what is there; throws Io for a configuration that cannot be changed.
-void add_database_steps(Plan& plan, const PrimaryWork& work);
+void add_database_steps(WorkPlan& plan, const PrimaryWork& work);
 
 // A file that is to be the same as another one, which may not be there yet.
-Step copy_step(const std::string& from, const std::string& to, unsigned mode,
-               const Cluster& cluster);
+WorkStep copy_step(const std::string& from, const std::string& to, unsigned mode,
+                   const Cluster& cluster);
 
 }  // namespace xs

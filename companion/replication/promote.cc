@@ -49,7 +49,7 @@ class Promotion {
     }
     check_old_primary();
     say_(lag_words());
-    const Plan plan = make_plan();
+    const WorkPlan plan = make_plan();
     if (order_.dry_run) return plan.describe(say_);
     plan.run(say_);
     tell_next();
@@ -173,8 +173,8 @@ class Promotion {
     return read_replication(*server(10s), cluster_.owner, clock_.now() + 10s).timeline.value_or(0);
   }
 
-  Plan make_plan() {
-    Plan plan(order_.again);
+  WorkPlan make_plan() {
+    WorkPlan plan(order_.again);
     plan.add(names_step());
     if (state_.status) plan.add(resume_step());
     plan.add(promote_step());
@@ -184,8 +184,8 @@ class Promotion {
   }
 
   // A warm standby cannot be asked, and its ALTER SYSTEM cannot be at work either.
-  Step names_step() {
-    Step step;
+  WorkStep names_step() {
+    WorkStep step;
     step.what = "let no write wait for standbys that are not there";
     step.detail = [this] {
       return state_.status ? std::string("SQL alter system set ") + kNames +
@@ -218,8 +218,8 @@ class Promotion {
     return step;
   }
 
-  Step resume_step() {
-    Step step;
+  WorkStep resume_step() {
+    WorkStep step;
     step.what = "let replay go on";
     step.detail = [] { return std::string("SQL select pg_wal_replay_resume()\n"); };
     step.done = [this] {
@@ -241,8 +241,8 @@ class Promotion {
     return command;
   }
 
-  Step promote_step() {
-    Step step;
+  WorkStep promote_step() {
+    WorkStep step;
     step.what = "promote";
     step.detail = [this] { return "$ " + command_text(cluster_, promote_command()) + "\n"; };
     step.done = [this] {
@@ -274,8 +274,8 @@ class Promotion {
   }
 
   // A message in the log that nobody reads: it is written, flushed and committed as a row would be.
-  Step write_step() {
-    Step step;
+  WorkStep write_step() {
+    WorkStep step;
     step.what = "see that it takes writes";
     const std::string sql = "select pg_logical_emit_message(true, 'xroad-companion', 'promoted')";
     step.detail = [sql] { return "SQL " + sql + "   (no table is touched)\n"; };
@@ -294,8 +294,8 @@ class Promotion {
   }
 
   // Until the first checkpoint pg_rewind takes this server for one of the old timeline.
-  Step checkpoint_step() {
-    Step step;
+  WorkStep checkpoint_step() {
+    WorkStep step;
     step.what = "write the new timeline down (a checkpoint)";
     step.detail = [] { return std::string("SQL checkpoint\n"); };
     step.done = [this] {

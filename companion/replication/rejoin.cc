@@ -55,7 +55,7 @@ class Rejoin {
               ? std::string()
               : "; this node's timeline is " + std::to_string(facts_.own.timeline)) +
          ".\n" + facts_.loss());
-    const Plan plan = make_plan();
+    const WorkPlan plan = make_plan();
     if (order_.dry_run) return plan.describe(say_);
     place_.hold();
     plan.run(say_);
@@ -84,8 +84,8 @@ class Rejoin {
     return true;
   }
 
-  Plan make_plan() {
-    Plan plan(order_.again);
+  WorkPlan make_plan() {
+    WorkPlan plan(order_.again);
     plan.add(fence_step());
     plan.add(stop_step());
     plan.add(slot_step());
@@ -111,13 +111,13 @@ class Rejoin {
   }
 
   // Whatever fails later, an old primary is not given its old configuration back.
-  static Step kept(Step step) {
+  static WorkStep kept(WorkStep step) {
     step.undo = nullptr;
     return step;
   }
 
-  Step fence_step() {
-    Step step;
+  WorkStep fence_step() {
+    WorkStep step;
     step.what = "see that it never starts as a primary";
     step.detail = [this] { return "new: " + escape(cluster_.data) + "/standby.signal\n"; };
     step.done = [this] { return is_fenced(cluster_.data); };
@@ -125,8 +125,8 @@ class Rejoin {
     return step;
   }
 
-  Step stop_step() {
-    Step step;
+  WorkStep stop_step() {
+    WorkStep step;
     step.what = "stop its server";
     step.detail = [this] { return "$ " + command_text(cluster_, stop_command(cluster_)) + "\n"; };
     step.done = [this] { return !find_server(cluster_); };
@@ -135,9 +135,9 @@ class Rejoin {
   }
 
   // Before the data is changed, so that the new primary keeps what will be needed.
-  Step slot_step() {
+  WorkStep slot_step() {
     const DbTarget& target = facts_.primary.target;
-    Step step;
+    WorkStep step;
     step.what = "make the replication slot " + facts_.slot + " at " + facts_.primary.where;
     step.detail = [this] {
       return "SQL (replication) CREATE_REPLICATION_SLOT " + facts_.slot + " PHYSICAL RESERVE_WAL\n";
@@ -153,8 +153,8 @@ class Rejoin {
     return step;
   }
 
-  Step recover_step() {
-    Step step;
+  WorkStep recover_step() {
+    WorkStep step;
     step.what = "bring its own log to its end, as a standby that talks to nobody";
     step.detail = [this] {
       return "$ " + command_text(cluster_, recover_command(cluster_, order_.work_limit)) + "\n$ " +
@@ -180,8 +180,8 @@ class Rejoin {
                           order_.work_limit);
   }
 
-  Step rewind_step() {
-    Step step;
+  WorkStep rewind_step() {
+    WorkStep step;
     step.what = "take back what nobody else has (pg_rewind)";
     step.detail = [this] {
       return "$ " + command_text(cluster_, rewind(true)) + "\n$ mv " +
@@ -216,8 +216,8 @@ class Rejoin {
     return step;
   }
 
-  Step start_step() {
-    Step step;
+  WorkStep start_step() {
+    WorkStep step;
     step.what = "start it as a standby";
     step.detail = [this] { return "$ " + command_text(cluster_, start_command(cluster_)) + "\n"; };
     step.done = [this] { return find_server(cluster_).has_value(); };
@@ -236,8 +236,8 @@ class Rejoin {
            (!now.timeline || *now.timeline == facts_.primary.branch.timeline);
   }
 
-  Step stream_step() {
-    Step step;
+  WorkStep stream_step() {
+    WorkStep step;
     step.what = "wait until it streams from " + facts_.primary.where;
     step.done = [this] { return find_server(cluster_) && streams(); };
     step.act = [this] {
@@ -258,8 +258,8 @@ class Rejoin {
     return step;
   }
 
-  Step clean_step() {
-    Step step;
+  WorkStep clean_step() {
+    WorkStep step;
     step.what = "remove what the rejoin has made beside the data";
     step.done = [this] { return !place_.exists() && !path_exists(copy_.directory()); };
     step.act = [this] {

@@ -62,8 +62,8 @@ void check_room(const CopyWork& work) {
                                   ", which has " + bytes_text(room) + " left");
 }
 
-Step copy_step(const CopyWork& work) {
-  Step step;
+WorkStep copy_step(const CopyWork& work) {
+  WorkStep step;
   step.what = "take a copy of the new primary's data";
   step.detail = [=] { return "$ " + command_text(work.facts.cluster, copy_command(work)) + "\n"; };
   step.done = [=] { return work.place.swapped() || work.place.has("prepared"); };
@@ -97,8 +97,8 @@ void give_own(const CopyWork& work) {
   }
 }
 
-Step prepare_step(const CopyWork& work) {
-  Step step;
+WorkStep prepare_step(const CopyWork& work) {
+  WorkStep step;
   step.what = "make the copy a standby, with this node's own configuration";
   step.detail = [=] {
     return "new: " + escape(work.place.copy()) + "/standby.signal\ncopied there: what in " +
@@ -117,9 +117,9 @@ Step prepare_step(const CopyWork& work) {
   return step;
 }
 
-Step swap_step(const CopyWork& work) {
+WorkStep swap_step(const CopyWork& work) {
   const std::string aside = aside_name(work.facts.cluster, work.wall);
-  Step step;
+  WorkStep step;
   step.what = "put the copy in place and the old data aside";
   step.detail = [=] {
     return "$ mv " + shell_words({work.facts.cluster.data}) + " " + shell_words({aside}) +
@@ -139,7 +139,7 @@ std::string aside_name(const Cluster& cluster, const Wall& wall) {
   return cluster.data + ".old-" + text;
 }
 
-void add_copy_steps(Plan& plan, const CopyWork& work) {
+void add_copy_steps(WorkPlan& plan, const CopyWork& work) {
   plan.add(copy_step(work));
   plan.add(prepare_step(work));
   plan.add(swap_step(work));

@@ -22,7 +22,7 @@ struct CopyWork {
   Clock& clock;
   const Wall& wall;
 };
-void add_copy_steps(Plan& plan, const CopyWork& work);
+void add_copy_steps(WorkPlan& plan, const CopyWork& work);
 
 // "DATA.old-20261121T170433Z"
 std::string aside_name(const Cluster& cluster, const Wall& wall);

@@ -119,7 +119,7 @@ NodePlan node_plan(const NodeSpec& spec, int days) {
   return {spec.name, spec.hosts.empty() ? std::vector<std::string>{spec.name} : spec.hosts, days};
 }
 
-void add_certificates(Plan& plan, const PrimarySetup& setup, const PkiPlace& place) {
+void add_certificates(WorkPlan& plan, const PrimarySetup& setup, const PkiPlace& place) {
   plan.add(directory_step(setup.pki, 0755, place.cluster));
   if (!setup.given.ca.empty()) return;
   const NodePlan own = node_plan({setup.name, setup.hosts}, setup.node_days);
@@ -128,7 +128,7 @@ void add_certificates(Plan& plan, const PrimarySetup& setup, const PkiPlace& pla
   plan.add(certificate_step(place, setup.pki, own));
 }
 
-void add_bundle(Plan& plan, const PrimarySetup& setup, const PkiPlace& place,
+void add_bundle(WorkPlan& plan, const PrimarySetup& setup, const PkiPlace& place,
                 const NodeSpec& standby, const LocalSql& sql) {
   const std::string directory = place.bundle(standby.name);
   const std::string ca_file = setup.given.ca.empty() ? place.paths().ca : setup.given.ca;
@@ -180,7 +180,7 @@ NodeSpec parse_node_spec(const std::string& words) {
   }
 }
 
-Plan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall) {
+WorkPlan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall) {
   check_words(setup);
   const Cluster cluster = find_cluster(setup.cluster, clock, setup.roots);
   if (cluster.major < 12) {
@@ -198,7 +198,7 @@ Plan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall) {
   if (setup.plan.login == Login::Password) work.password = read_password(setup.password_file);
   for (const NodeSpec& standby : setup.standbys) work.standbys.push_back(standby.name);
 
-  Plan plan(setup.again);
+  WorkPlan plan(setup.again);
   add_certificates(plan, setup, place);
   for (const NodeSpec& standby : setup.standbys) add_bundle(plan, setup, place, standby, sql);
   add_database_steps(plan, work);

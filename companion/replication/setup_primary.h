@@ -41,6 +41,6 @@ struct PrimarySetup {
   std::string again;  // the command that repeats this
 };
 
-Plan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall);
+WorkPlan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall);
 
 }  // namespace xs

@@ -250,7 +250,7 @@ std::string passfile_line(const StandbyPlan& plan, const std::string& password) 
          escaped(password) + "\n";
 }
 
-void add_files(Plan& plan, const StandbySetup& setup, const StandbyWork& work) {
+void add_files(WorkPlan& plan, const StandbySetup& setup, const StandbyWork& work) {
   const Cluster& cluster = work.cluster();
   const Bundle& bundle = setup.bundle;
   plan.add(directory_step(setup.pki, 0755, cluster));
@@ -265,7 +265,7 @@ void add_files(Plan& plan, const StandbySetup& setup, const StandbyWork& work) {
 
 }  // namespace
 
-Plan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall) {
+WorkPlan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall) {
   check_node_name(setup.bundle.standby.name);
   check_certificates(setup, wall);
   const Cluster cluster = find_own_cluster(setup, clock);
@@ -291,7 +291,7 @@ Plan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall) {
   if (!runs && !work.place.swapped()) check_stopped(setup, cluster, facts, clock);
   if (!work.in_place() && !work.place.has("verified")) check_disk(setup, cluster, facts);
 
-  Plan plan(setup.again);
+  WorkPlan plan(setup.again);
   add_files(plan, setup, work);
   add_standby_steps(plan, work);
   if (!profile_row(work.plan.profile).hot) {

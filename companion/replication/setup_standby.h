@@ -36,6 +36,6 @@ struct StandbySetup {
   std::string again;
 };
 
-Plan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall);
+WorkPlan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall);
 
 }  // namespace xs

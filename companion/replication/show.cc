@@ -208,7 +208,7 @@ std::string replication_text(const ReplicationStatus& status, const ReplicationV
   if (status.timeline) text += ", timeline " + std::to_string(*status.timeline);
   if (!status.standby) text += ", position " + at(status.position);
   text += "\n";
-  for (const Finding& finding : verdict.findings) {
+  for (const Judgement& finding : verdict.findings) {
     if (finding.health == Health::Ok) continue;
     text += std::string(health_word(finding.health)) + ": " + finding.text + "\n";
   }
@@ -230,7 +230,7 @@ std::string replication_json(const ReplicationStatus& status, const ReplicationV
               {"slot_limit_bytes", or_null(status.slot_limit)},
               {"not_shown_to_user", status.hidden}};
   json& findings = object["findings"] = json::array();
-  for (const Finding& finding : verdict.findings) {
+  for (const Judgement& finding : verdict.findings) {
     findings.push_back({{"health", health_word(finding.health)}, {"text", finding.text}});
   }
   json& standbys = object["standbys"] = json::array();

@@ -61,8 +61,8 @@ bool can_verify(const StandbyWork& work) {
   return ::access((work.cluster().bin + "/pg_verifybackup").c_str(), X_OK) == 0;
 }
 
-Step backup_step(const StandbyWork& work) {
-  Step step;
+WorkStep backup_step(const StandbyWork& work) {
+  WorkStep step;
   step.what = "take a copy of the primary's data";
   step.detail = [=] { return "$ " + command_text(work.cluster(), backup_command(work)) + "\n"; };
   step.done = [=] { return work.in_place() || work.place.has("verified"); };
@@ -73,8 +73,8 @@ Step backup_step(const StandbyWork& work) {
   return step;
 }
 
-Step verify_step(const StandbyWork& work) {
-  Step step;
+WorkStep verify_step(const StandbyWork& work) {
+  WorkStep step;
   step.what = "check the copy";
   step.detail = [=]() -> std::string {
     if (!can_verify(work)) return "its control data; there is no pg_verifybackup in this version\n";
@@ -126,8 +126,8 @@ void prepare(const StandbyWork& work) {
   work.place.note("prepared");
 }
 
-Step prepare_step(const StandbyWork& work) {
-  Step step;
+WorkStep prepare_step(const StandbyWork& work) {
+  WorkStep step;
   step.what = "make the copy a standby";
   step.detail = [=] {
     const Cluster& cluster = work.cluster();
@@ -143,9 +143,9 @@ Step prepare_step(const StandbyWork& work) {
   return step;
 }
 
-Step stop_step(const StandbyWork& work) {
+WorkStep stop_step(const StandbyWork& work) {
   const Cluster& cluster = work.cluster();
-  Step step;
+  WorkStep step;
   step.what = "stop the server";
   step.detail = [=] { return "$ " + command_text(cluster, stop_command(cluster)) + "\n"; };
   step.done = [=] { return work.in_place() || !find_server(cluster); };
@@ -156,10 +156,10 @@ Step stop_step(const StandbyWork& work) {
   return step;
 }
 
-Step swap_step(const StandbyWork& work) {
+WorkStep swap_step(const StandbyWork& work) {
   const Cluster& cluster = work.cluster();
   const std::string old = cluster.data + ".old-" + stamp(work.wall);
-  Step step;
+  WorkStep step;
   step.what = "put the copy in place and the old data aside";
   step.detail = [=] {
     return (path_exists(cluster.data) ? "$ mv " + shell_words({cluster.data}) + " " +
@@ -188,9 +188,9 @@ bool started_after_change(const Cluster& cluster) {
   return at && static_cast<std::uint64_t>(conf.st_mtim.tv_sec) <= *at;
 }
 
-Step start_step(const StandbyWork& work) {
+WorkStep start_step(const StandbyWork& work) {
   const Cluster& cluster = work.cluster();
-  Step step;
+  WorkStep step;
   step.what = "start the server";
   step.detail = [=] { return "$ " + command_text(cluster, start_command(cluster)) + "\n"; };
   step.done = [=] {
@@ -230,8 +230,8 @@ std::string last_complaint(const Cluster& cluster) {
   return found;
 }
 
-Step stream_step(const StandbyWork& work) {
-  Step step;
+WorkStep stream_step(const StandbyWork& work) {
+  WorkStep step;
   step.what = "wait until it follows the primary";
   step.detail = [=] {
     return "at most " +
@@ -254,8 +254,8 @@ Step stream_step(const StandbyWork& work) {
   return step;
 }
 
-Step clear_step(const StandbyWork& work) {
-  Step step;
+WorkStep clear_step(const StandbyWork& work) {
+  WorkStep step;
   step.what = "clear away " + escape(work.place.directory());
   step.done = [=] { return !path_exists(work.place.directory()); };
   step.act = [=] { work.place.clear(); };
@@ -291,7 +291,7 @@ bool StandbyWork::streams() const {
   }
 }
 
-void add_standby_steps(Plan& plan, const StandbyWork& work) {
+void add_standby_steps(WorkPlan& plan, const StandbyWork& work) {
   const Cluster& cluster = work.cluster();
   plan.add(backup_step(work));
   plan.add(verify_step(work));

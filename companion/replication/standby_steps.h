@@ -32,6 +32,6 @@ struct StandbyWork {
   bool streams() const;
 };
 
-void add_standby_steps(Plan& plan, const StandbyWork& work);
+void add_standby_steps(WorkPlan& plan, const StandbyWork& work);
 
 }  // namespace xs

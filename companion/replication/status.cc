@@ -203,7 +203,7 @@ ReplicationStatus read_replication(Db& db, const std::string& user, Instant dead
   return status;
 }
 
-Progress read_progress(Db& db, Instant deadline) {
+ReplayProgress read_progress(Db& db, Instant deadline) {
   const auto recovery = db.ask("select pg_is_in_recovery()", {}, deadline);
   if (recovery.empty() || recovery[0][0] != "t") {
     throw Error(Fault::Role,

@@ -90,10 +90,10 @@ struct ReplicationStatus {
 ReplicationStatus read_replication(Db& db, const std::string& user, Instant deadline);
 
 // The state of a standby's replay; a primary is Error of class Role.
-struct Progress {
+struct ReplayProgress {
   Position received, replayed;
   std::string pause;
 };
-Progress read_progress(Db& db, Instant deadline);
+ReplayProgress read_progress(Db& db, Instant deadline);
 
 }  // namespace xs

@@ -205,9 +205,9 @@ void Upgrade::look_before(UpgradeOrder order) {
   look_at_parts(fresh_maintenance, !loaded_);
 }
 
-void Upgrade::add(Plan& plan, const std::string& what, const std::string& detail, Question done,
+void Upgrade::add(WorkPlan& plan, const std::string& what, const std::string& detail, Question done,
                   Action act) {
-  Step step;
+  WorkStep step;
   step.what = what;
   step.detail = [detail] { return detail; };
   step.done = std::move(done);
@@ -218,7 +218,7 @@ void Upgrade::add(Plan& plan, const std::string& what, const std::string& detail
   plan.add(std::move(step));
 }
 
-void Upgrade::add_maintenance_on(Plan& plan) {
+void Upgrade::add_maintenance_on(WorkPlan& plan) {
   if (!state_.parts.maintenance) return;
   add(
       plan, "maintenance mode on",
@@ -237,7 +237,7 @@ void Upgrade::add_maintenance_on(Plan& plan) {
       [this] { wait_for_health(503); });
 }
 
-void Upgrade::add_pauses(Plan& plan) {
+void Upgrade::add_pauses(WorkPlan& plan) {
   if (state_.parts.sync) {
     const std::string reason = upgrade_reason(state_);
     add(
@@ -252,7 +252,7 @@ void Upgrade::add_pauses(Plan& plan) {
       [this] { pause_replay(*database(), clock_, deadline()); });
 }
 
-void Upgrade::add_notes_of_prepare(Plan& plan) const {
+void Upgrade::add_notes_of_prepare(WorkPlan& plan) const {
   if (state_.maintenance_before.on) {
     plan.note("Maintenance mode was on before (" +
               maintenance_text(state_.maintenance_before, wall_now()) +
@@ -282,10 +282,10 @@ void Upgrade::add_notes_of_prepare(Plan& plan) const {
       std::string(kFinish));
 }
 
-Plan Upgrade::plan_prepare(UpgradeOrder order) {
+WorkPlan Upgrade::plan_prepare(UpgradeOrder order) {
   running_ = UpgradePhase::Preparing;
   look_before(std::move(order));
-  Plan plan("xroad-companion upgrade prepare (or back: " + std::string(kFinish) + ")");
+  WorkPlan plan("xroad-companion upgrade prepare (or back: " + std::string(kFinish) + ")");
   const bool kept =
       loaded_ && loaded_->parts == state_.parts &&
       (loaded_->phase == UpgradePhase::Preparing || loaded_->phase == UpgradePhase::Prepared);
@@ -305,7 +305,7 @@ Plan Upgrade::plan_prepare(UpgradeOrder order) {
 
 // ---- finish
 
-void Upgrade::add_replay_on(Plan& plan) {
+void Upgrade::add_replay_on(WorkPlan& plan) {
   if (!state_.parts.replay) return;
   if (state_.replay_before && !replay_runs()) {
     plan.note(
@@ -324,7 +324,7 @@ void Upgrade::add_replay_on(Plan& plan) {
       });
 }
 
-void Upgrade::add_sync_on(Plan& plan) {
+void Upgrade::add_sync_on(WorkPlan& plan) {
   if (!state_.parts.sync) return;
   const auto pause = sync().pause_now();
   if (pause && !is_reason_of(state_, pause->reason)) {
@@ -339,13 +339,13 @@ void Upgrade::add_sync_on(Plan& plan) {
       [this] { sync().run_now(deadline()); });
 }
 
-void Upgrade::add_verdict(Plan& plan) {
+void Upgrade::add_verdict(WorkPlan& plan) {
   add(plan, "every check passes",
       "asked at the companion, apart from the maintenance mode, each check anew", nullptr,
       [this] { wait_for_checks(); });
 }
 
-void Upgrade::add_maintenance_off(Plan& plan) {
+void Upgrade::add_maintenance_off(WorkPlan& plan) {
   const MaintenanceState wanted = wanted_after();
   if (state_.parts.maintenance) {
     add(
@@ -374,12 +374,12 @@ void Upgrade::add_maintenance_off(Plan& plan) {
       [this] { wait_for_health(200); });
 }
 
-std::optional<Plan> Upgrade::plan_finish() {
+std::optional<WorkPlan> Upgrade::plan_finish() {
   loaded_ = load_upgrade(settings_.upgrade.state_file);
   if (!loaded_) return std::nullopt;
   state_ = *loaded_;
   running_ = UpgradePhase::Finishing;
-  Plan plan(kFinish);
+  WorkPlan plan(kFinish);
   add_replay_on(plan);
   add_sync_on(plan);
   add_verdict(plan);

@@ -37,9 +37,9 @@ class Upgrade {
 
   // Both look at the node and change nothing; they throw what keeps a plan from being made. A
   // primary has nothing to pause: maintenance mode is all.
-  Plan plan_prepare(UpgradeOrder order);
+  WorkPlan plan_prepare(UpgradeOrder order);
   // Nothing: no upgrade is going on.
-  std::optional<Plan> plan_finish();
+  std::optional<WorkPlan> plan_finish();
 
   // Behind a plan that was carried out.
   void prepared();
@@ -53,15 +53,15 @@ class Upgrade {
 
   void look_before(UpgradeOrder order);
   void look_at_parts(bool fresh_maintenance, bool fresh_pauses);
-  void add(Plan& plan, const std::string& what, const std::string& detail, Question done,
+  void add(WorkPlan& plan, const std::string& what, const std::string& detail, Question done,
            Action act);
-  void add_maintenance_on(Plan& plan);
-  void add_pauses(Plan& plan);
-  void add_notes_of_prepare(Plan& plan) const;
-  void add_replay_on(Plan& plan);
-  void add_sync_on(Plan& plan);
-  void add_verdict(Plan& plan);
-  void add_maintenance_off(Plan& plan);
+  void add_maintenance_on(WorkPlan& plan);
+  void add_pauses(WorkPlan& plan);
+  void add_notes_of_prepare(WorkPlan& plan) const;
+  void add_replay_on(WorkPlan& plan);
+  void add_sync_on(WorkPlan& plan);
+  void add_verdict(WorkPlan& plan);
+  void add_maintenance_off(WorkPlan& plan);
 
   void mark(const std::string& step);
   void save();

@@ -8,10 +8,10 @@
 #include <array>
 #include <cstdlib>
 
+#include "base/child.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "sync/dir.h"
-#include "base/child.h"
 
 namespace xs {
 namespace {

@@ -8,11 +8,11 @@
 #include <csignal>
 #include <optional>
 
+#include "base/child.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "protocol/entries.h"
 #include "sync/dir.h"
-#include "base/child.h"
 
 namespace xs {
 namespace {

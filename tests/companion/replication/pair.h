@@ -35,7 +35,7 @@ class Pair {
   Wall wall() {
     return [this] { return wall_now() + clock_off; };
   }
-  Plan::Say say() {
+  WorkPlan::Say say() {
     return [this](std::string_view text) { said += text; };
   }
   // Fails unless the standby has what is written on the primary now.

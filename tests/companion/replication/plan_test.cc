@@ -18,11 +18,11 @@ struct Lamps {
   std::string waiting;  // why the third is for later
   std::string said;
 
-  Plan plan() {
-    Plan plan("switch --again");
+  WorkPlan plan() {
+    WorkPlan plan("switch --again");
     for (int i = 0; i < 3; ++i) {
       const std::string name = "lamp " + std::to_string(i + 1);
-      Step step;
+      WorkStep step;
       step.what = "light " + name;
       step.detail = [name] { return "$ light " + name + "\n$ look"; };
       step.done = [this, i] { return on[i]; };
@@ -40,7 +40,7 @@ struct Lamps {
     plan.note("Good night.");
     return plan;
   }
-  Plan::Say say() {
+  WorkPlan::Say say() {
     return [this](std::string_view text) { said += text; };
   }
 };

@@ -194,7 +194,7 @@ TEST_CASE("setup: killed between any two steps, it goes on when it is run again"
   };
   int deaths = 0;
   for (int i = 1; i <= 30; ++i) {
-    const bool died = dies_at("[" + std::to_string(i) + "/", [&](const Plan::Say& say) {
+    const bool died = dies_at("[" + std::to_string(i) + "/", [&](const WorkPlan::Say& say) {
       plan_primary(pair.primary_setup, pair.clock, pair.wall()).run(say);
     });
     if (!died) break;
@@ -205,7 +205,7 @@ TEST_CASE("setup: killed between any two steps, it goes on when it is run again"
   pair.load_bundle();
   int standby_deaths = 0;
   for (int i = 1; i <= 30; ++i) {
-    const bool died = dies_at("[" + std::to_string(i) + "/", [&](const Plan::Say& say) {
+    const bool died = dies_at("[" + std::to_string(i) + "/", [&](const WorkPlan::Say& say) {
       plan_standby(pair.standby_setup, pair.clock, pair.wall()).run(say);
     });
     if (!died) break;
@@ -229,7 +229,7 @@ TEST_CASE("setup: a standby that cannot follow is taken back, and the old server
     pair.load_bundle();
     pair.standby_setup.stream_limit = std::chrono::seconds(3);
     const auto conf = read_file(pair.standby.config() + "/postgresql.conf", 1U << 20);
-    const Plan plan = plan_standby(pair.standby_setup, pair.clock, pair.wall());
+    const WorkPlan plan = plan_standby(pair.standby_setup, pair.clock, pair.wall());
     // The primary goes after the copy has been taken.
     const auto error = thrown_by([&] {
       plan.run([&](std::string_view text) {
