@@ -21,13 +21,16 @@ constexpr std::size_t kReasonLimit = 200;
 
 HttpAnswer said(const std::string& text) { return {200, text + "\n", kAdminType}; }
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 // "localhost", "127.0.0.1:5566" and the like, and nothing behind it.
 bool names_this_host(std::string_view host) {
   constexpr auto kNames = std::to_array<std::string_view>({"localhost", "127.0.0.1", "[::1]"});
   return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view name) {
-    if (host.size() < name.size() || ::strncasecmp(host.data(), name.data(), name.size()) != 0) {
-      return false;
-    }
+    const std::string_view first = host.substr(0, name.size());
+    const bool same = std::equal(first.begin(), first.end(), name.begin(), name.end(),
+                                 [](char a, char b) { return lower(a) == b; });
+    if (!same) return false;
     const std::string_view rest = host.substr(name.size());
     return rest.empty() || (rest[0] == ':' && parse_number(rest.substr(1)));
   });

@@ -35,6 +35,7 @@ void signal_event(const Fd& event) {
 
 std::vector<CheckName> names_of(const std::vector<std::unique_ptr<Check>>& checks) {
   std::vector<CheckName> names;
+  names.reserve(checks.size());
   for (const auto& check : checks) names.push_back({check->name(), check->word()});
   return names;
 }
@@ -80,6 +81,7 @@ class Board::Core : public std::enable_shared_from_this<Board::Core> {
   std::vector<Reading> readings() const {
     const std::lock_guard hold(lock_);
     std::vector<Reading> readings;
+    readings.reserve(schedule_.size());
     for (std::size_t i = 0; i < schedule_.size(); ++i) {
       readings.push_back(schedule_.reading(i, clock_.now()));
     }

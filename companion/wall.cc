@@ -32,7 +32,7 @@ std::optional<std::int64_t> take_offset(std::string_view& text) {
   if (!hours || !skip(text, ':')) return std::nullopt;
   const auto minutes = take(text, 2);
   if (!minutes || *hours > 18 || *minutes > 59) return std::nullopt;
-  const std::int64_t seconds = (*hours * 60 + *minutes) * 60;
+  const std::int64_t seconds = (std::int64_t{*hours} * 60 + *minutes) * 60;
   return west ? -seconds : seconds;
 }
 

@@ -195,9 +195,10 @@ void find_starter(Cluster& cluster, const ClusterChoice& choice, const Places& p
     cluster.starter = systemd && ::geteuid() == 0 ? Starter::Systemd : Starter::PgCtlCluster;
     cluster.service = "postgresql@" + std::to_string(cluster.major) + "-" + cluster.name;
   } else if (systemd && ::geteuid() == 0) {
+    const std::string unit = "postgresql-" + cluster.name;
+    const std::string file = "/" + unit + ".service";
     for (const std::string& directory : roots.units) {
-      const std::string unit = "postgresql-" + cluster.name;
-      if (!places.rhel || !exists(directory + "/" + unit + ".service")) continue;
+      if (!places.rhel || !exists(directory + file)) continue;
       cluster.starter = Starter::Systemd;
       cluster.service = unit;
     }

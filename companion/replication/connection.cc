@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
@@ -296,8 +297,9 @@ std::string Primary::show(const std::string& setting, Instant deadline) {
 std::uint64_t parse_lsn(const std::string& text) {
   const auto half = [](std::string_view digits) -> std::optional<std::uint64_t> {
     std::uint32_t value = 0;
-    const char* end = digits.data() + digits.size();
-    const auto result = std::from_chars(digits.data(), end, value, 16);
+    const char* begin = std::to_address(digits.begin());
+    const char* end = std::to_address(digits.end());
+    const auto result = std::from_chars(begin, end, value, 16);
     if (digits.empty() || result.ec != std::errc() || result.ptr != end) return std::nullopt;
     return value;
   };
