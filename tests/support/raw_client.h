@@ -82,6 +82,13 @@ class RawClient {
     const ssize_t got = ::recv(fd_.get(), &byte, 1, MSG_DONTWAIT | MSG_PEEK);
     return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
   }
+  // The same, behind whatever it may have said, which is thrown away.
+  bool has_ended() {
+    std::array<char, 4096> buffer{};
+    ssize_t got = 1;
+    while (got > 0) got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    return got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+  }
 
  private:
   Fd fd_;
