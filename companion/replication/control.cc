@@ -133,14 +133,14 @@ class Wait {
                                    ") is a standby itself: say with --primary "
                                    "where the writing one is");
     }
-    if (const std::string mine = system(); !mine.empty() && mine != identity.system) {
+    if (const std::string mine = own_system(); !mine.empty() && mine != identity.system) {
       throw Error(Fault::Mismatch, where_ + " is the primary of another cluster (system " +
                                        escape(identity.system) + ", here " + escape(mine) + ")");
     }
     if (goal_ == 0) goal_ = identity.flushed;
   }
 
-  std::string system() {
+  std::string own_system() {
     if (db_.server_version() < 90'600) return "";
     try {
       const auto rows = db_.ask("select system_identifier from pg_control_system()", {}, end());
