@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "companion/replication/cluster_tools.h"
 #include "companion/replication/owned_file.h"
 
 namespace xs {
@@ -125,6 +126,7 @@ std::string CopyPlace::old_data() const {
 // An exchange where there can be one, so that there is always a data directory.
 void CopyPlace::put_in_place(const std::string& old_name) const {
   if (!swapped()) {
+    require_no_server(cluster_);
     const bool there = path_exists(cluster_.data);
     auto made = record();
     if (!made || made->inode != inode_of(copy())) {
@@ -150,6 +152,7 @@ void CopyPlace::put_in_place(const std::string& old_name) const {
 void CopyPlace::put_back() const {
   const auto made = record();
   if (!made || !swapped()) return;
+  require_no_server(cluster_);
   forget("verified");
   forget("prepared");
   {

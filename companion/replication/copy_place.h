@@ -4,7 +4,7 @@
 // in is read from the disk alone, so that a run that was killed anywhere can be gone on with.
 // Nothing that we have not made is ever removed: the old data is renamed to DATA.old-TIME. All is
 // done with the rights of the directories' owners. Failures are of class Io, or Refused for a
-// directory that lies in the way.
+// directory that lies in the way and for a data directory that a server runs on.
 #pragma once
 
 #include <cstdint>

@@ -130,7 +130,7 @@ class Rejoin {
     step.what = "stop its server";
     step.detail = [this] { return "$ " + command_text(cluster_, stop_command(cluster_)) + "\n"; };
     step.done = [this] { return !find_server(cluster_); };
-    step.act = [this] { run_command(cluster_, stop_command(cluster_), clock_); };
+    step.act = [this] { stop_server(cluster_, clock_); };
     return step;
   }
 

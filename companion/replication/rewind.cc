@@ -117,6 +117,7 @@ bool RewindPlace::parked() const {
 }
 
 void RewindPlace::park() const {
+  require_no_server(cluster_);
   note(kOut, false);
   note(kSwept, false);
   {

@@ -149,7 +149,7 @@ WorkStep stop_step(const StandbyWork& work) {
   step.what = "stop the server";
   step.detail = [=] { return "$ " + command_text(cluster, stop_command(cluster)) + "\n"; };
   step.done = [=] { return work.in_place() || !find_server(cluster); };
-  step.act = [=] { run_command(cluster, stop_command(cluster), work.sql.clock()); };
+  step.act = [=] { stop_server(cluster, work.sql.clock()); };
   step.undo = [=] {
     if (!find_server(cluster)) run_command(cluster, start_command(cluster), work.sql.clock());
   };
@@ -202,7 +202,7 @@ WorkStep start_step(const StandbyWork& work) {
                 work.sql.clock());
   };
   step.undo = [=] {
-    if (find_server(cluster)) run_command(cluster, stop_command(cluster), work.sql.clock());
+    if (find_server(cluster)) stop_server(cluster, work.sql.clock());
   };
   return step;
 }
