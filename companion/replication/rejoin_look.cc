@@ -202,6 +202,8 @@ RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
   facts.fork = fork_of(facts);
   if (facts.server.runs && !facts.server.standby) refuse_clients(cluster, clock);
   facts.tail = tail_of(facts, clock);
+  // Its own stop will write a record behind the fork, though nobody has committed anything.
+  facts.tail.any |= facts.server.runs && !facts.server.standby;
   facts.way = choose(order, facts, place, clock);
   return facts;
 }

@@ -339,6 +339,22 @@ TEST_CASE("rejoin: what it refuses it leaves as it was", "[replication]") {
   CHECK(pair.ss1.value("select count(*) from t where id = 11") == "0");
 }
 
+TEST_CASE("rejoin: an old primary that runs, idle and with nothing of its own, streams in the end",
+          "[replication]") {
+  if (skipped()) return;
+  const FailoverPair pair;
+  mark(pair);
+  pair.ss1.sql("insert into t select generate_series(1, 10)");
+  REQUIRE(pair.caught_up());
+  pair.ss2.sql("select pg_promote()");
+  pair.ss2.sql("checkpoint");
+  pair.ss2.sql("insert into t values (21)");
+  const std::string said = rejoined(order_for(pair.ss1, pair.to_ss2()));
+  CAPTURE(said);
+  CHECK_THAT(said, Contains("behind it this node committed nothing"));
+  check_follows(pair);
+}
+
 TEST_CASE("rejoin: one that was stopped in time follows without a rewind", "[replication]") {
   if (skipped()) return;
   PairOptions options;
