@@ -198,6 +198,14 @@ NewPrimary look_at_new_primary(const DbTarget& target, Clock& clock, Instant dea
   return found;
 }
 
+std::uint32_t checkpoint_timeline(const DbTarget& target, Clock& clock, Instant deadline) {
+  DbTarget mine = target;
+  mine.database = "postgres";
+  const auto rows = Db(mine, clock, deadline)
+                        .ask("select timeline_id::text from pg_control_checkpoint()", {}, deadline);
+  return static_cast<std::uint32_t>(parse_number(rows.at(0).at(0).value_or("")).value_or(0));
+}
+
 bool has_slot(const DbTarget& target, const std::string& slot, Clock& clock, Instant deadline) {
   const auto db = replication_login(target, clock, deadline);
   if (db->server_version() < 150'000) return false;  // it is tried then

@@ -38,6 +38,10 @@ struct NewPrimary {
 // With the file rights that the certificates need: while an AsOwner lives.
 NewPrimary look_at_new_primary(const DbTarget& target, Clock& clock, Instant deadline);
 
+// The timeline of its last checkpoint, which pg_rewind goes by: older than the one that it is on
+// until it has made the first after its promotion.
+std::uint32_t checkpoint_timeline(const DbTarget& target, Clock& clock, Instant deadline);
+
 // Physical, and keeping WAL from now on.
 bool has_slot(const DbTarget& target, const std::string& slot, Clock& clock, Instant deadline);
 void make_slot(const DbTarget& target, const std::string& slot, Clock& clock, Instant deadline);

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/rejoin.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -17,6 +14,7 @@
 #include "companion/replication/plan.h"
 #include "companion/replication/rejoin_copy.h"
 #include "companion/replication/rejoin_look.h"
+#include "companion/replication/rejoin_rewind.h"
 #include "companion/replication/rewind.h"
 
 namespace xs {
@@ -86,6 +84,8 @@ class Rejoin {
 
   WorkPlan make_plan() {
     WorkPlan plan(order_.again);
+    const RewindWork rewind{facts_, order_, place_, clock_, say_};
+    if (facts_.way == Way::Rewind) add_checkpoint_step(plan, rewind);
     plan.add(fence_step());
     plan.add(stop_step());
     plan.add(slot_step());
@@ -98,11 +98,9 @@ class Rejoin {
                               [](const std::string& text) { return following_auto_conf(text); })));
     }
     if (facts_.way == Way::Rewind) {
-      plan.add(recover_step());
-      plan.add(rewind_step());
+      add_rewind_steps(plan, rewind);
     } else if (facts_.way == Way::Copy) {
-      const CopyWork work{facts_, order_, copy_, clock_, wall_};
-      add_copy_steps(plan, work);
+      add_copy_steps(plan, {facts_, order_, copy_, clock_, wall_});
     }
     plan.add(start_step());
     plan.add(stream_step());
@@ -149,69 +147,6 @@ class Rejoin {
     step.act = [this, &target] {
       const AsOwner rights(cluster_.user);
       make_slot(target, facts_.slot, clock_, clock_.now() + order_.patience);
-    };
-    return step;
-  }
-
-  WorkStep recover_step() {
-    WorkStep step;
-    step.what = "bring its own log to its end, as a standby that talks to nobody";
-    step.detail = [this] {
-      return "$ " + command_text(cluster_, recover_command(cluster_, order_.work_limit)) + "\n$ " +
-             command_text(cluster_, end_recovery_command(cluster_)) + "\n";
-    };
-    step.done = [this] {
-      return !find_server(cluster_) &&
-             read_control(cluster_, cluster_.data, clock_).stopped_cleanly();
-    };
-    step.act = [this] {
-      if (!is_fenced(cluster_.data)) {
-        throw Error(Fault::Refused, "standby.signal is gone: somebody else is at work here");
-      }
-      run_command(cluster_, recover_command(cluster_, order_.work_limit), clock_);
-      run_command(cluster_, end_recovery_command(cluster_), clock_);
-    };
-    return step;
-  }
-
-  Command rewind(bool dry_run) const {
-    return rewind_command(cluster_, dry_run ? cluster_.data : place_.parked_data(),
-                          conninfo_text(facts_.primary.target, "postgres"), dry_run,
-                          order_.work_limit);
-  }
-
-  WorkStep rewind_step() {
-    WorkStep step;
-    step.what = "take back what nobody else has (pg_rewind)";
-    step.detail = [this] {
-      return "$ " + command_text(cluster_, rewind(true)) + "\n$ mv " +
-             shell_words({cluster_.data, place_.parked_data()}) +
-             "   (and this node's configuration beside it)\n$ " +
-             command_text(cluster_, rewind(false)) + "\n$ mv " +
-             shell_words({place_.parked_data(), cluster_.data}) +
-             "   (with this node's configuration and standby.signal)\n";
-    };
-    step.act = [this] {
-      try {
-        run_command(cluster_, rewind(true), clock_);
-      } catch (const Error& error) {
-        throw Error(Fault::Refused,
-                    "this node cannot be rewound: " + error.text() +
-                        ". Its data has not been changed, and it is not started; a fresh copy is "
-                        "the other way: --allow-reclone");
-      }
-      place_.park();
-      place_.set_mixed(true);
-      try {
-        run_command(cluster_, rewind(false), clock_);
-      } catch (const Error& error) {
-        place_.put_back();
-        throw Error(Fault::Action, error.text() +
-                                       ". The data is a mixture of two histories now and is not "
-                                       "started; only a fresh copy helps: --allow-reclone");
-      }
-      place_.set_mixed(false);
-      place_.put_back();
     };
     return step;
   }

@@ -11,7 +11,8 @@
 //
 // Failures: Network, ConnectTimeout, Auth (the new primary), Role (it is none), Mismatch (another
 // cluster), Refused (clients write here; the other one is older; no rewind and no leave to copy),
-// Locked, Timeout (it does not stream in time), Usage, Action (a program of PostgreSQL failed).
+// Locked, Timeout (it does not stream in time, or the new primary makes no checkpoint), Usage,
+// Action (a program of PostgreSQL failed).
 #pragma once
 
 #include <chrono>
@@ -34,7 +35,9 @@ struct RejoinOrder {
   Duration patience = std::chrono::seconds(10);     // for the new primary's answers
   Duration work_limit = std::chrono::hours(2);      // for pg_rewind or the copy
   Duration stream_limit = std::chrono::minutes(2);  // from its start until it streams
-  std::string again;                                // the command that repeats this
+  // Until a new primary has made its first checkpoint by itself.
+  Duration checkpoint_limit = std::chrono::minutes(6);
+  std::string again;  // the command that repeats this
 };
 
 void rejoin(const RejoinOrder& order, Clock& clock, const Wall& wall, const SayText& say);

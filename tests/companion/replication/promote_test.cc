@@ -132,7 +132,10 @@ TEST_CASE("promote: a paused standby with a lag goes on, loses nothing and takes
   pair.ss2.sql("insert into t values (20001)");  // would hang
 
   const std::string again = promoted(order_for(pair.ss2));
-  CHECK(again == "This database is a primary already, on timeline 2: nothing to do.\n");
+  CHECK_THAT(again, Contains("is a primary already, on timeline 2: nothing to do but"));
+  CHECK_THAT(again, Contains("see that it takes writes: done\n"));
+  CHECK_THAT(again, Contains("(a checkpoint): done already\n"));
+  CHECK_THAT(again, Contains("replication rejoin --primary"));
   CHECK(pair.ss2.value("select timeline_id from pg_control_checkpoint()") == "2");
   CHECK(pair.ss2.value("select count(*) from pg_class where relname like '%xroad%'") == "0");
 }
@@ -179,7 +182,45 @@ TEST_CASE("promote: a server that is stopped, or no cluster, is told and left", 
 
   node.append("postgresql.conf", "synchronous_standby_names = 'ghost'\n");
   node.start();
-  const std::string said = promoted(order_for(node));
+  order = order_for(node);
+  order.write_limit = 1s;
+  std::string said;
+  SteadyClock clock;
+  const auto hangs =
+      thrown_by([&] { promote(order, clock, [&](std::string_view text) { said += text; }); });
   CHECK_THAT(said, Contains("is a primary already, on timeline 1"));
   CHECK_THAT(said, Contains("EVERY WRITE HANGS"));
+  REQUIRE(hangs);
+  CHECK(exit_code(hangs->fault()) == 30);
+  CHECK_THAT(hangs->text(), Contains("a write does not succeed"));
+  node.sql("alter system set synchronous_standby_names = ''");
+  node.sql("select pg_reload_conf()");
+  CHECK(node.says("show synchronous_standby_names", ""));
+  CHECK_THAT(promoted(order), Contains("see that it takes writes: done\n"));
+}
+
+TEST_CASE("promote: what a run that was cut short has left undone is done by the next one",
+          "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  const FailoverPair pair;
+  kill_server(pair.ss1);
+  PromoteOrder order = order_for(pair.ss2);
+  order.limit = 1s;
+  {
+    const Halted halted(pair.ss2, "checkpointer");
+    pair.ss2.sql("select pg_promote()");  // as the run before had it
+    REQUIRE(pair.ss2.says("select pg_is_in_recovery()", "f"));
+    const auto error = thrown_by([&] { promoted(order); });
+    REQUIRE(error);
+    CHECK(exit_code(error->fault()) == 30);
+    CHECK_THAT(error->text(), Contains("write the new timeline down (a checkpoint)) failed"));
+  }
+  const std::string said = promoted(order);
+  CAPTURE(said);
+  CHECK_THAT(said, Contains("see that it takes writes: done\n"));
+  CHECK_THAT(said, Contains("This node is the primary now: timeline 2, since "));
+  CHECK(pair.ss2.value("select timeline_id from pg_control_checkpoint()") == "2");
 }

@@ -355,6 +355,29 @@ TEST_CASE("rejoin: an old primary that runs, idle and with nothing of its own, s
   check_follows(pair);
 }
 
+TEST_CASE("rejoin: a new primary without a checkpoint is waited for, and nothing is changed",
+          "[replication]") {
+  if (skipped()) return;
+  const FailoverPair pair;
+  mark(pair);
+  pair.ss1.sql("insert into t select generate_series(1, 10)");
+  REQUIRE(pair.caught_up());
+  RejoinOrder order = order_for(pair.ss1, pair.to_ss2());
+  order.checkpoint_limit = 1s;
+  {
+    const Halted halted(pair.ss2, "checkpointer");
+    pair.ss2.sql("select pg_promote()");
+    REQUIRE(pair.ss2.says("select pg_is_in_recovery()", "f"));
+    check_refused(order, 30, "has made no checkpoint, so nothing can be rewound");
+    CHECK(pair.ss1.running());
+    CHECK_FALSE(fs::exists(pair.ss1.data() + "/standby.signal"));
+  }
+  pair.ss2.sql("insert into t values (21)");
+  order.checkpoint_limit = 60s;
+  CHECK_THAT(rejoined(order), Contains("is a standby of 127.0.0.1:"));
+  check_follows(pair);
+}
+
 TEST_CASE("rejoin: one that was stopped in time follows without a rewind", "[replication]") {
   if (skipped()) return;
   PairOptions options;
