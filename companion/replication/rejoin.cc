@@ -88,6 +88,7 @@ class Rejoin {
     if (facts_.way == Way::Rewind) add_checkpoint_step(plan, rewind);
     plan.add(fence_step());
     plan.add(stop_step());
+    plan.add(count_step());
     plan.add(slot_step());
     plan.add(
         kept(edit_step(cluster_.conf_file(), cluster_, "say whom it follows",
@@ -129,6 +130,18 @@ class Rejoin {
     step.detail = [this] { return "$ " + command_text(cluster_, stop_command(cluster_)) + "\n"; };
     step.done = [this] { return !find_server(cluster_); };
     step.act = [this] { stop_server(cluster_, clock_); };
+    return step;
+  }
+
+  WorkStep count_step() {
+    WorkStep step;
+    step.what = "count again what only this node has";
+    step.detail = [this] {
+      return "at most " + std::to_string(order_.discard) +
+             " transaction(s) may be thrown away (--discard)\n";
+    };
+    step.done = [this] { return facts_.own.timeline == 0; };  // a mixture, of no use
+    step.act = [this] { check_stopped_tail(order_, facts_, clock_); };
     return step;
   }
 

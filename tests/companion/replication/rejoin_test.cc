@@ -43,6 +43,7 @@ RejoinOrder order_for(const Node& node, const std::string& primary) {
   order.primary = primary;
   order.patience = 5s;
   order.stream_limit = 60s;
+  order.discard = 5;  // as many as diverge() makes
   order.again = "rejoin again";
   return order;
 }
@@ -164,7 +165,7 @@ int kill_through(const FailoverPair& pair, const RejoinOrder& order) {
   int step = 1;
   for (; step < 30 && killed_at(order, step); ++step) {
     CAPTURE(step);
-    if (step > 1) CHECK(fs::exists(pair.ss1.data() + "/standby.signal"));
+    if (step > 2) CHECK(fs::exists(pair.ss1.data() + "/standby.signal"));
     if (pair.ss1.running()) CHECK(pair.ss1.says("select pg_is_in_recovery()", "t"));
   }
   return step;
@@ -375,6 +376,46 @@ TEST_CASE("rejoin: a new primary without a checkpoint is waited for, and nothing
   pair.ss2.sql("insert into t values (21)");
   order.checkpoint_limit = 60s;
   CHECK_THAT(rejoined(order), Contains("is a standby of 127.0.0.1:"));
+  check_follows(pair);
+}
+
+TEST_CASE("rejoin: what only this node has is thrown away by its number, or not at all",
+          "[replication]") {
+  if (skipped()) return;
+  const FailoverPair pair;
+  mark(pair);
+  diverge(pair);
+  RejoinOrder order = order_for(pair.ss1, pair.to_ss2());
+  const std::string before = picture(pair.ss1.dir().path());
+  for (const std::uint64_t few : {0U, 4U}) {
+    order.discard = few;
+    check_refused(order, 25, "5 transaction(s) were committed on this node behind 0/");
+    check_refused(order, 25, "say --discard 5. Nothing has been changed");
+  }
+  CHECK(picture(pair.ss1.dir().path()) == before);
+  order.dry_run = true;
+  CHECK_THAT(rejoined(order), Contains("are thrown away (--discard)"));
+  order.dry_run = false;
+
+  // It runs, and somebody writes while it is being stopped.
+  pair.ss1.start();
+  pair.ss1.sql("insert into t values (16)");
+  order.discard = 6;
+  SteadyClock clock;
+  const auto late = thrown_by([&] {
+    rejoin(order, clock, &wall_now, [&](std::string_view text) {
+      if (text.starts_with("[2/")) pair.ss1.sql("insert into t values (17)");
+    });
+  });
+  REQUIRE(late);
+  CHECK(exit_code(late->fault()) == 25);
+  CHECK_THAT(late->text(), Contains("committed 7 transaction(s) that are nowhere else, and 6 may"));
+  CHECK_THAT(late->text(), Contains("It is left stopped") && Contains("say --discard 7"));
+  CHECK_FALSE(pair.ss1.running());
+  CHECK(fs::exists(pair.ss1.data() + "/standby.signal"));
+  check_refused(order, 25, "7 transaction(s) were committed on this node behind 0/");
+  order.discard = 7;
+  CHECK_THAT(rejoined(order), Contains("7 transaction(s) that were committed here"));
   check_follows(pair);
 }
 
