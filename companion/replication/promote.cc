@@ -94,12 +94,10 @@ class Promotion {
   void check_old_primary() {
     std::string reason;
     try {
-      const DbTarget target = old_target();
-      const Instant deadline = clock_.now() + order_.patience;
-      {
-        const AsOwner rights(cluster_.user);
-        old_ = look_at_old_primary(target, state_.control.system_id, clock_, deadline);
-      }
+      target_ = old_target();
+      // A person's word needs no patience.
+      const Instant deadline = clock_.now() + (order_.fenced ? Duration{} : order_.patience);
+      old_ = ask_old_primary(deadline);
       if (old_.life != Life::Gone) reason = old_.words();
       // Its end travels faster than its machine's answer, but not by much.
       while (reason.empty() && still_receives()) {
@@ -123,6 +121,22 @@ class Promotion {
                       "started again, say so with --fenced. Nothing has been changed");
     }
     say_("WARNING: " + reason + ".\nGoing on, because you say that it is fenced.\n");
+  }
+
+  OldPrimary ask_old_primary(Instant until) {
+    const auto server = find_server(cluster_);
+    const Survivor own{state_.control.system_id, server ? server->port : cluster_.port};
+    const AsOwner rights(cluster_.user);
+    return look_at_old_primary(target_, own, clock_, until);
+  }
+
+  // It may have been started since.
+  void check_again() {
+    if (order_.fenced) return;
+    const OldPrimary now = ask_old_primary(clock_.now());
+    if (now.life == Life::Gone) return;
+    throw Error(Fault::Refused, "it did not run when it was asked first, but now " + now.words() +
+                                    ". This standby has not been promoted");
   }
 
   DbTarget old_target() {
@@ -233,6 +247,7 @@ class Promotion {
       return now.status && !now.standby;
     };
     step.act = [this] {
+      check_again();
       const Instant deadline = clock_.now() + order_.limit;
       run_command(cluster_, promote_command(), clock_);
       Position at;
@@ -312,6 +327,7 @@ class Promotion {
   const SayText& say_;
   Cluster cluster_;
   ServerState state_;
+  DbTarget target_;
   OldPrimary old_;
   bool emptied_ = false;
 };

@@ -31,7 +31,7 @@ struct PromoteOrder {
   std::string primary;  // where the old one was; empty: primary_conninfo
   bool fenced = false;
   bool dry_run = false;
-  Duration patience = std::chrono::seconds(10);     // for an answer of the old primary
+  Duration patience = std::chrono::seconds(10);     // the old primary refuses for so long
   Duration limit = std::chrono::minutes(5);         // for the promotion
   Duration write_limit = std::chrono::seconds(30);  // for the write that proves it
   std::string again;                                // the command that repeats this

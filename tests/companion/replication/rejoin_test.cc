@@ -60,6 +60,7 @@ void promote_node(const Node& node) {
   PromoteOrder order;
   order.cluster = node.choice();
   order.roots = nowhere(node.dir());
+  order.patience = 1s;
   order.again = "promote again";
   promote(order, clock, [](std::string_view) {});
 }
