@@ -24,7 +24,7 @@ class CopyPlace {
 
   // Throws Refused when a directory of this name is not ours.
   void check() const;
-  // Makes the directory, and removes a copy that was not finished.
+  // Makes the directory, and removes a copy that was not finished; what may be old data is Refused.
   void make_room() const;
 
   // Small facts that outlive us: "verified", "prepared".
@@ -36,6 +36,7 @@ class CopyPlace {
   bool swapped() const;
   bool needs_swap() const;  // or has been left in the middle of it
   void put_in_place(const std::string& old_name) const;
+  void finish_swap() const;  // the old data gets its name
   // Back to the old data. The copy may be half used then, and counts as none.
   void put_back() const;
   // Where the old data lies; "": there was none.
@@ -50,6 +51,9 @@ class CopyPlace {
     std::string old_name;
   };
   std::optional<Record> record() const;
+  // A swap was begun, and what lies in copy() is not the copy: it is what was in its place.
+  bool holds_old() const;
+  void refuse_old() const;
 
   Cluster cluster_;
   std::string directory_;

@@ -211,7 +211,10 @@ class Rejoin {
     step.what = "remove what the rejoin has made beside the data";
     step.done = [this] { return !place_.exists() && !path_exists(copy_.directory()); };
     step.act = [this] {
-      if (copy_.swapped()) aside_ = copy_.old_data();
+      if (copy_.swapped()) {
+        copy_.finish_swap();
+        aside_ = copy_.old_data();
+      }
       copy_.clear();
       place_.clear();
     };

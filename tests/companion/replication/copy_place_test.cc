@@ -2,6 +2,8 @@
 #include "companion/replication/copy_place.h"
 
 #include <filesystem>
+#include <fstream>
+#include <functional>
 
 #include "companion/replication/cluster_tools.h"
 #include "tests/companion/replication/node.h"
@@ -17,7 +19,88 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A data directory with a mark in it, as far as the renames look at one, and a copy beside it.
+struct Places {
+  TempDir dir;
+  Cluster cluster;
+
+  Places() {
+    give_to_postgres(dir.path());
+    cluster.data = cluster.config = dir / "data";
+    cluster.owner = postgres_account();
+    cluster.user = user_named(cluster.owner);
+    make(cluster.data, "old");
+  }
+  static void make(const std::string& path, const std::string& mark) {
+    fs::create_directory(path);
+    std::ofstream(path + "/" + mark) << mark;
+    give_to_postgres(path);
+    give_to_postgres(path + "/" + mark);
+  }
+  CopyPlace place() const { return CopyPlace(cluster); }
+  std::string aside() const { return cluster.data + ".old-1"; }
+  void swap() const {
+    place().make_room();
+    make(place().copy(), "new");
+    place().note("prepared");
+    place().put_in_place(aside());
+    REQUIRE(fs::exists(cluster.data + "/new"));
+    REQUIRE(fs::exists(aside() + "/old"));
+  }
+  void expect_refused(const std::function<void()>& what, const std::string& why) const {
+    const auto error = thrown_by(what);
+    REQUIRE(error);
+    CHECK(exit_code(error->fault()) == 25);
+    CHECK_THAT(error->text(), Contains(why));
+  }
+};
+
 }  // namespace
+
+TEST_CASE("copy: old data is never taken for a copy, whatever lies in its place by now",
+          "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  const Places places;
+  places.swap();
+  const CopyPlace place = places.place();
+  // Killed between the exchange and the rename; then somebody mends the node by hand.
+  fs::rename(places.aside(), place.copy());
+  fs::rename(places.cluster.data, places.cluster.data + ".bad");
+  Places::make(places.cluster.data, "by-hand");
+
+  const std::string why = "is old data of a change that was broken off, and not the copy";
+  places.expect_refused([&] { place.clear(); }, why);
+  places.expect_refused([&] { place.make_room(); }, why);
+  places.expect_refused([&] { place.put_in_place(places.aside()); }, why);
+  CHECK(fs::exists(place.copy() + "/old"));
+  CHECK(fs::exists(places.cluster.data + "/by-hand"));
+
+  fs::rename(place.copy(), places.dir / "moved-away");
+  place.make_room();
+  place.clear();
+  CHECK(fs::exists(places.cluster.data + "/by-hand"));
+}
+
+TEST_CASE("copy: a swap that was cut short before its last rename gets it", "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  const Places places;
+  places.swap();
+  const CopyPlace place = places.place();
+  fs::rename(places.aside(), place.copy());
+  places.expect_refused([&] { place.clear(); }, "is old data");
+  SECTION("by the same verb") { place.put_in_place("/somewhere/else"); }
+  SECTION("before another copy is taken") { place.make_room(); }
+  CHECK(fs::exists(places.cluster.data + "/new"));
+  CHECK(fs::exists(places.aside() + "/old"));
+  place.clear();
+  CHECK(fs::exists(places.aside() + "/old"));
+}
 
 TEST_CASE("stop: a server that was started outside its unit is stopped all the same",
           "[replication]") {
