@@ -86,6 +86,7 @@ void CopyPlace::make_room() const {
   if (!path_exists(directory_)) directory_step(directory_, 0700, cluster_).act();
   note(kMine);
   if (swapped()) finish_swap();
+  if (put_back_begun()) put_back();
   refuse_old();
   for (const char* fact : {kSwap, "verified", "prepared"}) forget(fact);  // of another copy
   const AsOwner rights(cluster_.user);
@@ -165,8 +166,23 @@ void CopyPlace::finish_swap() const {
   sync_directory(parent_of(cluster_.data));
 }
 
+bool CopyPlace::put_back_begun() const {
+  const auto made = record();
+  // A swap that goes forward has a copy that is prepared.
+  return made && !made->old_name.empty() && !has("prepared") && !path_exists(cluster_.data) &&
+         path_exists(made->old_name);
+}
+
 void CopyPlace::put_back() const {
   const auto made = record();
+  if (made && put_back_begun()) {
+    {
+      const AsOwner rights(directory_user(parent_of(cluster_.data), cluster_));
+      rename_path(made->old_name, cluster_.data);
+      sync_directory(parent_of(cluster_.data));
+    }
+    return forget(kSwap);
+  }
   if (!made || !swapped()) return;
   require_no_server(cluster_);
   forget("verified");

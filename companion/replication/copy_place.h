@@ -39,6 +39,8 @@ class CopyPlace {
   void finish_swap() const;  // the old data gets its name
   // Back to the old data. The copy may be half used then, and counts as none.
   void put_back() const;
+  // put_back() was cut short: no data directory is left, and the old data has its other name.
+  bool put_back_begun() const;
   // Where the old data lies; "": there was none.
   std::string old_data() const;
 

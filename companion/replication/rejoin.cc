@@ -64,10 +64,12 @@ class Rejoin {
   // A run that was killed had the data elsewhere. False: this is a dry run, and it is told.
   bool go_on() {
     const bool parked = place_.parked();
-    if (!parked && !copy_.has("prepared")) return true;  // whoever reads it will say so
+    const bool back = copy_.put_back_begun();
+    if (!parked && !back && !copy_.has("prepared")) return true;  // whoever reads it will say so
     if (order_.dry_run) {
       say_(
-          "A rejoin was broken off while the data directory was not in its place. Run this "
+          "A rejoin or a set-up was broken off while the data directory was not in its place. Run "
+          "this "
           "without --dry-run: it goes on there.\n");
       return false;
     }
@@ -75,6 +77,9 @@ class Rejoin {
     if (parked) {
       say_("a rejoin was broken off: the data directory is put back into its place\n");
       place_.put_back();
+    } else if (back) {
+      say_("a set-up was broken off: the old data is put back into its place\n");
+      copy_.put_back();
     } else {
       copy_.put_in_place(aside_name(cluster_, wall_));
     }

@@ -102,6 +102,27 @@ TEST_CASE("copy: a swap that was cut short before its last rename gets it", "[re
   CHECK(fs::exists(places.aside() + "/old"));
 }
 
+TEST_CASE("copy: putting the old data back goes on where it was cut short", "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  const Places places;
+  places.swap();
+  const CopyPlace place = places.place();
+  place.forget("prepared");
+  fs::rename(places.cluster.data, place.copy());  // the first of its two renames
+  REQUIRE_FALSE(fs::exists(places.cluster.data));
+  CHECK(place.put_back_begun());
+  SECTION("by itself") { place.put_back(); }
+  SECTION("before another copy is taken") { place.make_room(); }
+  CHECK(fs::exists(places.cluster.data + "/old"));
+  CHECK_FALSE(fs::exists(places.aside()));
+  CHECK_FALSE(place.put_back_begun());
+  place.clear();
+  CHECK(fs::exists(places.cluster.data + "/old"));
+}
+
 TEST_CASE("stop: a server that was started outside its unit is stopped all the same",
           "[replication]") {
   if (const auto why = Postgres::missing()) {
