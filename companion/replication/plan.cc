@@ -58,7 +58,7 @@ bool WorkPlan::run_step(std::size_t i, const Say& say) const {
 std::string WorkPlan::take_back(const std::vector<bool>& changed, const Say& say) const {
   std::string said;
   for (std::size_t i = changed.size(); i-- > 0;) {
-    if (!changed[i] || !steps_[i].undo) continue;
+    if (!steps_[i].undo || (!changed[i] && !steps_[i].always_undo)) continue;
     try {
       steps_[i].undo();
       say("taken back: " + steps_[i].what + "\n");

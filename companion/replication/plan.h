@@ -22,6 +22,7 @@ struct WorkStep {
   std::function<bool()> done;            // changes nothing; without one: never
   std::function<void()> act;             // throws Error
   std::function<void()> undo;            // when this or a later step of the run fails
+  bool always_undo = false;              // also when it was done already
   std::function<std::string()> not_yet;  // a reason to leave it for a later run; "": none
 };
 

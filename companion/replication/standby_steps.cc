@@ -150,8 +150,13 @@ WorkStep stop_step(const StandbyWork& work) {
   step.detail = [=] { return "$ " + command_text(cluster, stop_command(cluster)) + "\n"; };
   step.done = [=] { return work.in_place() || !find_server(cluster); };
   step.act = [=] { stop_server(cluster, work.sql.clock()); };
+  // A standby in place is not stopped here, but is restarted later, and stopped when that fails.
+  const bool ran = find_server(cluster).has_value();
+  step.always_undo = ran;
   step.undo = [=] {
-    if (!find_server(cluster)) run_command(cluster, start_command(cluster), work.sql.clock());
+    if (ran && !find_server(cluster)) {
+      run_command(cluster, start_command(cluster), work.sql.clock());
+    }
   };
   return step;
 }
@@ -197,9 +202,9 @@ WorkStep start_step(const StandbyWork& work) {
     return work.in_place() && find_server(cluster) && started_after_change(cluster);
   };
   step.act = [=] {
-    const bool runs = find_server(cluster).has_value();
-    run_command(cluster, runs ? restart_command(cluster) : start_command(cluster),
-                work.sql.clock());
+    // Not a restart, which a unit does not know how to do with a server from outside it.
+    if (find_server(cluster)) stop_server(cluster, work.sql.clock());
+    run_command(cluster, start_command(cluster), work.sql.clock());
   };
   step.undo = [=] {
     if (find_server(cluster)) stop_server(cluster, work.sql.clock());
