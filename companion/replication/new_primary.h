@@ -42,7 +42,8 @@ NewPrimary look_at_new_primary(const DbTarget& target, Clock& clock, Instant dea
 // until it has made the first after its promotion.
 std::uint32_t checkpoint_timeline(const DbTarget& target, Clock& clock, Instant deadline);
 
-// Physical, and keeping WAL from now on.
+// Physical, and keeping WAL from now on. One that is there and keeps none is made anew; Refused
+// when another node uses it.
 bool has_slot(const DbTarget& target, const std::string& slot, Clock& clock, Instant deadline);
 void make_slot(const DbTarget& target, const std::string& slot, Clock& clock, Instant deadline);
 

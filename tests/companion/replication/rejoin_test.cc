@@ -12,6 +12,8 @@
 
 #include "base/clock.h"
 #include "companion/replication/cluster_tools.h"
+#include "companion/replication/connection.h"
+#include "companion/replication/new_primary.h"
 #include "companion/replication/rewind.h"
 #include "companion/wall.h"
 #include "tests/companion/replication/failover_pair.h"
@@ -418,6 +420,49 @@ TEST_CASE("rejoin: what only this node has is thrown away by its number, or not 
   order.discard = 7;
   CHECK_THAT(rejoined(order), Contains("7 transaction(s) that were committed here"));
   check_follows(pair);
+}
+
+TEST_CASE("rejoin: a slot that keeps nothing, or has lost its log, is made anew", "[replication]") {
+  if (skipped()) return;
+  PairOptions options;
+  options.primary = {"wal_keep_size = 0", "max_slot_wal_keep_size = 1MB", "max_wal_size = 32MB",
+                     "min_wal_size = 32MB"};
+  const FailoverPair pair(options);
+  SteadyClock clock;
+  const DbTarget target = parse_conninfo(pair.to_ss1(), "test");
+  const auto has = [&](const char* slot) {
+    return has_slot(target, slot, clock, clock.now() + 20s);
+  };
+  const auto kept = [&](const char* slot) {
+    return pair.ss1.value(
+        "select restart_lsn is not null from pg_replication_slots where "
+        "slot_name = '" +
+        std::string(slot) + "'");
+  };
+  pair.ss1.sql("select pg_create_physical_replication_slot('idle')");
+  pair.ss1.sql("select pg_create_physical_replication_slot('lost', true)");
+  for (int i = 0; i < 4; ++i) {
+    pair.ss1.sql("insert into t values (" + std::to_string(i) + ")");
+    pair.ss1.sql("select pg_switch_wal()");
+    pair.ss1.sql("checkpoint");
+  }
+  REQUIRE(pair.ss1.value("select wal_status from pg_replication_slots where slot_name = 'lost'") ==
+          "lost");
+  for (const char* slot : {"idle", "lost", "fresh"}) {
+    CAPTURE(slot);
+    CHECK_FALSE(has(slot));
+    make_slot(target, slot, clock, clock.now() + 20s);
+    CHECK(has(slot));
+    CHECK(kept(slot) == "t");
+  }
+  // One that keeps something stays what it is.
+  const std::string before = pair.ss1.value(
+      "select restart_lsn from pg_replication_slots where "
+      "slot_name = 'fresh'");
+  pair.ss1.sql("select pg_switch_wal()");
+  make_slot(target, "fresh", clock, clock.now() + 20s);
+  CHECK(pair.ss1.value("select restart_lsn from pg_replication_slots where slot_name = 'fresh'") ==
+        before);
 }
 
 TEST_CASE("rejoin: one that was stopped in time follows without a rewind", "[replication]") {
