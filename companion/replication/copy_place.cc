@@ -97,6 +97,10 @@ bool CopyPlace::has(const std::string& fact) const {
   return path_exists(directory_) && read_owned(directory_ + "/" + fact, cluster_).has_value();
 }
 
+bool CopyPlace::has(const std::string& fact, const std::string& value) const {
+  return path_exists(directory_) && read_owned(directory_ + "/" + fact, cluster_) == value;
+}
+
 void CopyPlace::note(const std::string& fact, const std::string& value) const {
   write_owned(directory_ + "/" + fact, value, 0600, cluster_);
 }

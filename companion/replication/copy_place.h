@@ -27,8 +27,10 @@ class CopyPlace {
   // Makes the directory, and removes a copy that was not finished; what may be old data is Refused.
   void make_room() const;
 
-  // Small facts that outlive us: "verified", "prepared".
+  // Small facts that outlive us: "verified", "prepared". Their value says of what: the verb, the
+  // system and its timeline, so that no verb takes the half-done copy of another for its own.
   bool has(const std::string& fact) const;
+  bool has(const std::string& fact, const std::string& value) const;
   void note(const std::string& fact, const std::string& value = "") const;
   void forget(const std::string& fact) const;
 

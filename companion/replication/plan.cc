@@ -73,6 +73,7 @@ std::string WorkPlan::take_back(const std::vector<bool>& changed, const Say& say
 }
 
 bool WorkPlan::run(const Say& say) const {
+  const std::shared_ptr<void> held = take_ ? take_() : nullptr;
   std::vector<bool> changed;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     changed.push_back(true);  // a step that fails may have done half of its work

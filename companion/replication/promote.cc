@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "companion/replication/auto_conf.h"
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/connection.h"
 #include "companion/replication/control.h"
@@ -38,6 +40,7 @@ class Promotion {
       throw Error(Fault::Unsupported, "PostgreSQL " + std::to_string(cluster_.major) +
                                           " is too old: 12 or newer is needed");
     }
+    if (!order_.dry_run) lock_.emplace(cluster_);
     look();
     if (!state_.standby) return is_primary();
     if (!state_.status && configured(cluster_, "hot_standby", clock_) != "off") {
@@ -326,6 +329,7 @@ class Promotion {
   Clock& clock_;
   const SayText& say_;
   Cluster cluster_;
+  std::optional<ClusterLock> lock_;
   ServerState state_;
   DbTarget target_;
   OldPrimary old_;

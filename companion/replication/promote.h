@@ -12,7 +12,8 @@
 // left it so, and its last steps are taken then.
 //
 // Failures: Refused (it may be alive), Role (its server is no standby), Io (its server does not
-// run), Usage, Timeout (the request stands, run it again; or a write hangs), Mismatch (one fails).
+// run), Usage, Locked, Timeout (the request stands, run it again; or a write hangs), Mismatch (one
+// fails).
 #pragma once
 
 #include <chrono>

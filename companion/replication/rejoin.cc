@@ -2,10 +2,12 @@
 #include "companion/replication/rejoin.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/connection.h"
 #include "companion/replication/copy_place.h"
@@ -40,6 +42,7 @@ class Rejoin {
       throw Error(Fault::Unsupported, "PostgreSQL " + std::to_string(cluster_.major) +
                                           " is too old: 12 or newer is needed");
     }
+    if (!order_.dry_run) lock_.emplace(cluster_);
     if (!path_exists(cluster_.data) && !go_on()) return;
     facts_ = look_for_rejoin(order_, cluster_, place_, clock_);
     if (facts_.way == Way::Nothing) {
@@ -259,6 +262,7 @@ class Rejoin {
   const Wall& wall_;
   const SayText& say_;
   Cluster cluster_;
+  std::optional<ClusterLock> lock_;
   RewindPlace place_;
   CopyPlace copy_;
   RejoinFacts facts_;

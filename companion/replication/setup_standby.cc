@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/connection.h"
 #include "companion/replication/copy_place.h"
@@ -30,6 +31,7 @@ constexpr std::int64_t kClockMayDiffer = 30;  // seconds
 // What the primary says before anything is done.
 struct PrimaryFacts {
   std::string system_id;
+  std::uint32_t timeline = 0;
   std::int64_t now = 0;
   int major = 0;
   std::uint64_t bytes = 0;  // of its data
@@ -103,7 +105,9 @@ PrimaryFacts ask_primary(const StandbySetup& setup, bool slot_is_ours, Clock& cl
   const DbTarget target = primary_target(plan, setup.bundle.source, setup.bundle.password);
   const Instant deadline = clock.now() + kAskFor;
   PrimaryFacts facts;
-  facts.system_id = Primary(target, clock, deadline).identify(deadline).system;
+  const Primary::Identity identity = Primary(target, clock, deadline).identify(deadline);
+  facts.system_id = identity.system;
+  facts.timeline = identity.timeline;
   Db db(target, clock, deadline);
   facts.major = db.server_version() / 10'000;
   const auto rows = db.ask(
@@ -283,15 +287,18 @@ WorkPlan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall)
   const bool standby = read_owned(cluster.data + "/standby.signal", cluster).has_value();
   const PrimaryFacts facts = ask_primary(setup, runs && standby, clock);
   work.system_id = facts.system_id;
+  work.timeline = facts.timeline;
   work.plan.primarys = facts.not_less;
   check_facts(setup, facts, cluster, wall);
   // A warm standby answers no questions, and what it is can be seen from outside.
   const bool warm = runs && standby && !profile_row(work.plan.profile).hot;
   if (runs && !warm) check_running(setup, work.sql, facts);
   if (!runs && !work.place.swapped()) check_stopped(setup, cluster, facts, clock);
-  if (!work.in_place() && !work.place.has("verified")) check_disk(setup, cluster, facts);
+  if (!work.in_place() && !work.place.has("verified", work.mark()))
+    check_disk(setup, cluster, facts);
 
   WorkPlan plan(setup.again);
+  plan.hold([=] { return std::make_shared<ClusterLock>(cluster); });
   add_files(plan, setup, work);
   add_standby_steps(plan, work);
   if (!profile_row(work.plan.profile).hot) {

@@ -65,7 +65,7 @@ WorkStep backup_step(const StandbyWork& work) {
   WorkStep step;
   step.what = "take a copy of the primary's data";
   step.detail = [=] { return "$ " + command_text(work.cluster(), backup_command(work)) + "\n"; };
-  step.done = [=] { return work.in_place() || work.place.has("verified"); };
+  step.done = [=] { return work.in_place() || work.place.has("verified", work.mark()); };
   step.act = [=] {
     work.place.make_room();
     run_command(work.cluster(), backup_command(work), work.sql.clock());
@@ -80,14 +80,14 @@ WorkStep verify_step(const StandbyWork& work) {
     if (!can_verify(work)) return "its control data; there is no pg_verifybackup in this version\n";
     return "$ " + command_text(work.cluster(), verify_command(work)) + "\n";
   };
-  step.done = [=] { return work.in_place() || work.place.has("verified"); };
+  step.done = [=] { return work.in_place() || work.place.has("verified", work.mark()); };
   step.act = [=] {
     const auto control = read_control(work.cluster(), work.place.copy(), work.sql.clock());
     if (control.system_id != work.system_id) {
       throw Error(Fault::Mismatch, "the copy is of another database");
     }
     if (can_verify(work)) run_command(work.cluster(), verify_command(work), work.sql.clock());
-    work.place.note("verified");
+    work.place.note("verified", work.mark());
   };
   return step;
 }
@@ -123,7 +123,7 @@ void prepare(const StandbyWork& work) {
   }
   put("postgresql.auto.conf", own_auto_conf(own("postgresql.auto.conf").value_or("")));
   put("standby.signal", "");
-  work.place.note("prepared");
+  work.place.note("prepared", work.mark());
 }
 
 WorkStep prepare_step(const StandbyWork& work) {
@@ -138,7 +138,7 @@ WorkStep prepare_step(const StandbyWork& work) {
     const auto conf = read_owned(cluster.conf_file(), cluster).value_or("");
     return text + unified_diff(cluster.conf_file(), conf, with_settings(work, conf));
   };
-  step.done = [=] { return work.in_place() || work.place.has("prepared"); };
+  step.done = [=] { return work.in_place() || work.place.has("prepared", work.mark()); };
   step.act = [=] { prepare(work); };
   return step;
 }
@@ -269,8 +269,12 @@ WorkStep clear_step(const StandbyWork& work) {
 
 }  // namespace
 
+std::string StandbyWork::mark() const {
+  return "setup " + system_id + " " + std::to_string(timeline);
+}
+
 bool StandbyWork::in_place() const {
-  if (place.swapped()) return true;
+  if (place.swapped() && place.has("prepared", mark())) return true;
   if (reclone || !path_exists(cluster().data)) return false;
   if (!read_owned(cluster().data + "/standby.signal", cluster())) return false;
   return read_control(cluster(), cluster().data, sql.clock()).system_id == system_id;

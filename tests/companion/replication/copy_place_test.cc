@@ -4,8 +4,11 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
+#include "companion/replication/plan.h"
 #include "tests/companion/replication/node.h"
 #include "tests/support/catch.h"
 #include "tests/support/postgres.h"
@@ -121,6 +124,51 @@ TEST_CASE("copy: putting the old data back goes on where it was cut short", "[re
   CHECK_FALSE(place.put_back_begun());
   place.clear();
   CHECK(fs::exists(places.cluster.data + "/old"));
+}
+
+TEST_CASE("copy: one that another verb, or another history, has left is taken anew",
+          "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  const Places places;
+  const CopyPlace place = places.place();
+  place.make_room();
+  Places::make(place.copy(), "half");
+  place.note("verified", "setup 7000 1");
+  place.note("prepared", "setup 7000 1");
+  CHECK(place.has("prepared"));
+  CHECK(place.has("prepared", "setup 7000 1"));
+  CHECK_FALSE(place.has("prepared", "rejoin 7000 1"));
+  CHECK_FALSE(place.has("prepared", "setup 7000 2"));
+  place.make_room();
+  CHECK_FALSE(fs::exists(place.copy()));
+  CHECK_FALSE(place.has("verified"));
+  CHECK_FALSE(place.has("prepared"));
+}
+
+TEST_CASE("lock: one verb at a time", "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  const Places places;
+  const auto another = [&] { return thrown_by([&] { ClusterLock second(places.cluster); }); };
+  {
+    const ClusterLock lock(places.cluster);
+    const auto error = another();
+    REQUIRE(error);
+    CHECK(exit_code(error->fault()) == 40);
+    CHECK_THAT(error->text(), Contains("another setup, promote or rejoin is at work"));
+    WorkPlan plan("again");
+    plan.hold([&] { return std::make_shared<ClusterLock>(places.cluster); });
+    plan.describe([](std::string_view) {});
+    const auto run = thrown_by([&] { plan.run([](std::string_view) {}); });
+    REQUIRE(run);
+    CHECK(exit_code(run->fault()) == 40);
+  }
+  CHECK_FALSE(another());
 }
 
 TEST_CASE("stop: a server that was started outside its unit is stopped all the same",

@@ -11,8 +11,10 @@
 #include <fstream>
 
 #include "base/clock.h"
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/connection.h"
+#include "companion/replication/copy_place.h"
 #include "companion/replication/new_primary.h"
 #include "companion/replication/rewind.h"
 #include "companion/wall.h"
@@ -268,6 +270,26 @@ TEST_CASE("rejoin: where nothing can be rewound a copy is taken, if that is allo
   CHECK(picture(pair.ss1.dir().path()) == before);
 
   order.allow_reclone = true;
+  {
+    const ClusterLock busy(pair.ss1.cluster());
+    check_refused(order, 40, "is at work in");
+    PromoteOrder promotion;
+    promotion.cluster = pair.ss2.choice();
+    promotion.roots = nowhere(pair.ss2.dir());
+    const ClusterLock there(pair.ss2.cluster());
+    SteadyClock clock;
+    const auto locked = thrown_by([&] { promote(promotion, clock, [](std::string_view) {}); });
+    REQUIRE(locked);
+    CHECK(exit_code(locked->fault()) == 40);
+  }
+  {
+    // What a `setup standby` of another day has left is no copy of ours.
+    const CopyPlace left(pair.ss1.cluster());
+    left.make_room();
+    fs::create_directory(left.copy());
+    give_to_postgres(left.copy());
+    left.note("prepared", "setup 7000 1");
+  }
   const int steps = kill_through(pair, order);
   CHECK(steps > 9);
   check_follows(pair);
