@@ -39,15 +39,8 @@ struct PrimaryFacts {
   std::map<std::string, std::string> not_less;
 };
 
-// Without a directory of its name the cluster is looked for where a swap was interrupted.
 Cluster find_own_cluster(const StandbySetup& setup, Clock& clock) {
-  ClusterChoice choice = setup.cluster;
-  const std::string copy = choice.data + ".xroad-companion/new";
-  const bool half = !choice.data.empty() && choice.config.empty() && !path_exists(choice.data) &&
-                    path_exists(copy + "/postgresql.conf");
-  if (half) choice.config = copy;
-  Cluster cluster = find_cluster(choice, clock, setup.roots);
-  if (half) cluster.config = cluster.data;
+  Cluster cluster = find_cluster(setup.cluster, clock, setup.roots);
   if (cluster.major < 12) {
     throw Error(Fault::Unsupported, "PostgreSQL " + std::to_string(cluster.major) +
                                         " is too old: 12 or newer is needed");

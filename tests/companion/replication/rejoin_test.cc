@@ -232,6 +232,10 @@ TEST_CASE("rejoin: a rewind that was broken off leaves only the copy", "[replica
     place.set_mixed(true);
   }
   RejoinOrder order = order_for(pair.ss1, pair.to_ss2());
+  // By its name, as RHEL has it, and found though no directory of that name is there.
+  order.cluster.data = "";
+  order.cluster.name = "data";
+  order.roots.rhel_data = pair.ss1.dir() / "lib";
   order.dry_run = true;
   CHECK_THAT(rejoined(order), Contains("Run this without --dry-run"));
   CHECK_FALSE(fs::exists(pair.ss1.data()));
