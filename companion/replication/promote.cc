@@ -16,6 +16,7 @@
 #include "companion/replication/old_primary.h"
 #include "companion/replication/plan.h"
 #include "companion/replication/promote_words.h"
+#include "companion/replication/rewind.h"
 #include "companion/replication/server_state.h"
 #include "companion/replication/timeline.h"
 
@@ -48,6 +49,10 @@ class Promotion {
                                  ". Wait until it does; its log says what it waits for");
     }
     check_old_primary();
+    // Its receiver has ended with the old primary, and no title tells any more.
+    if (!state_.status && !state_.received) {
+      state_.received = end_of_log(cluster_, state_.control, clock_);
+    }
     say_(lag_words(state_, old_));
     const WorkPlan plan = make_plan();
     if (order_.dry_run) return plan.describe(say_);

@@ -17,7 +17,12 @@ std::string lag_words(const ServerState& state, const OldPrimary& old) {
   if (!state.status) {
     text += " answers no questions (hot_standby is off)";
     if (state.received) text += "; it has received up to " + lsn_text(*state.received);
-    return text + "; what it has received is replayed before it is a primary.\n";
+    text += "; what it has received is replayed before it is a primary.\n";
+    if (!old.position || !state.received) return text;
+    if (*old.position <= *state.received) return text;
+    return text + "WARNING: the old primary was at " + lsn_text(*old.position) + ": " +
+           bytes_text(*old.position - *state.received) +
+           " of its writes never came here and will be lost.\n";
   }
   const ReplicationStatus& status = *state.status;
   const auto known = [](const Position& p) { return p ? lsn_text(*p) : std::string("nowhere"); };
