@@ -42,8 +42,8 @@ struct CentralReport {
   std::vector<CentralAnswer> answers;
 };
 
-// One after the other, each with its share of the time. Throws nothing but what is no failure of
-// reading files or of asking.
+// One after the other, each with its share of the time. What goes wrong with a file or a server
+// stands in the report.
 CentralReport ask_central_servers(const CentralChoice& choice, Clock& clock, Instant deadline,
                                   const Wall& wall = wall_now);
 

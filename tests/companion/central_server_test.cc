@@ -334,6 +334,7 @@ TEST_CASE("central server: a server that is not proven is told nothing", "[compa
   // The CA of a certificate is not the certificate.
   CHECK_THAT(refused(good, {"--fingerprint", pin_of(ca)}), Contains("is not the one"));
   accepted(good, {"--ca-file", ca_file});
+  accepted(own, {"--ca-file", center.dir.write("own.pem", own.pem())});
   accepted(own, {"--fingerprint", pin_of(good), "--fingerprint", pin_of(own)});
   accepted(expired, {"--fingerprint", pin_of(expired)});
   accepted(other, {"--fingerprint", "sha256 Fingerprint=" + fingerprint_text(pin_of(other))});
