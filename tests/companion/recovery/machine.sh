@@ -72,8 +72,9 @@ END
 chmod 640 /etc/xroad/db.properties /etc/xroad/conf.d/node.ini
 chown -R xroad:xroad /etc/xroad /var/lib/xroad /var/lib/xroad-sync /var/log/xroad /var/tmp/xroad
 
-# A database as Debian leaves it behind, but quick.
-if [ ! -e "$template" ]; then
+# A database as Debian leaves it behind, but quick. The first who wants a template makes it; who waits too long for it
+# is given up by machine.cc.
+if mkdir "$template.begun" 2>/dev/null; then
   rm -rf /etc/postgresql
   mkdir -m 755 /etc/postgresql
   chown postgres:postgres /etc/postgresql
@@ -87,6 +88,7 @@ END
   tar -cf "$template.$name" -C / etc/postgresql var/lib/postgresql
   mv "$template.$name" "$template"
 else
+  until [ -e "$template" ]; do sleep 0.05; done
   rm -rf /etc/postgresql
   tar -xf "$template" -C /
 fi

@@ -109,7 +109,7 @@ TEST_CASE("recovery: all databases", "[recovery]") {
   for (Machine* machine : trio.all()) machine->signal_database(SIGKILL);
   // SS2 has nothing left, SS3 has its old data.
   trio.ss1.new_database();
-  trio.ss2.new_database();
+  trio.ss2.sh("rm -r /var/lib/postgresql/*/serverconf");
   trio.ss1.start_database();
   restore(trio.ss1, "serverconf", "/root/backup");
   trio.ss3.start_database();
