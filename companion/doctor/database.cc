@@ -135,9 +135,10 @@ class Database {
         return wrong(Fault::Io, escape(file) + " is not there",
                      "put it there (guide 4.1), then chown postgres and chmod 400");
       }
-      // PostgreSQL also takes root's key that a group may read.
-      const bool roots = facts->owner == "root" && (facts->mode & 0137U) == 0;
-      const bool good = facts->owner == "postgres" && (facts->mode & 0077U) == 0;
+      // PostgreSQL also takes root's key that a group may read. Certificates are no secret.
+      const bool key = file.ends_with(".key");
+      const bool roots = facts->owner == "root" && (facts->mode & (key ? 0137U : 0022U)) == 0;
+      const bool good = facts->owner == "postgres" && (facts->mode & (key ? 0077U : 0022U)) == 0;
       if (!good && !roots)
         found += (found.empty() ? "" : "; ") + escape(file) + ": " + facts->text();
     }
@@ -151,7 +152,7 @@ class Database {
                        ") does not let postgres through",
                    "chmod o+x " + escape(subject_.places.config.xroad));
     }
-    return fine("for postgres alone, in " + escape(dir));
+    return fine("the key is for postgres alone, in " + escape(dir));
   }
 
   static Finding not_looked() { return unknown("not looked at: see above"); }

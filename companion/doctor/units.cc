@@ -112,7 +112,7 @@ Finding keys_point(const DoctorSubject& subject) {
   const auto facts = file_facts(path, subject.accounts);
   if (!facts) {
     return wrong(Fault::Auth, escape(path) + " is not there: no secondary can log in",
-                 "xroad-sync authorize KEY.pub --install " + escape(path));
+                 "xroad-sync authorize --install KEY.pub");
   }
   if (facts->owner == kAccount || (facts->mode & 022U) != 0) {
     return wrong(Fault::Auth,

@@ -180,6 +180,14 @@ void check_running(const StandbySetup& setup, const LocalSql& sql, const Primary
   }
 }
 
+// A standby whose data is broken answers nobody, and is what --reclone is for. Its control file
+// still says whose copy it is.
+bool broken_copy(const StandbySetup& setup, const PrimaryFacts& facts, const Cluster& cluster,
+                 Clock& clock) {
+  return setup.reclone && read_owned(cluster.data + "/standby.signal", cluster) &&
+         read_control(cluster, cluster.data, clock).system_id == facts.system_id;
+}
+
 void check_stopped(const StandbySetup& setup, const Cluster& cluster, const PrimaryFacts& facts,
                    Clock& clock) {
   const Fd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -285,7 +293,13 @@ WorkPlan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall)
   check_facts(setup, facts, cluster, wall);
   // A warm standby answers no questions, and what it is can be seen from outside.
   const bool warm = runs && standby && !profile_row(work.plan.profile).hot;
-  if (runs && !warm) check_running(setup, work.sql, facts);
+  if (runs && !warm) {
+    try {
+      check_running(setup, work.sql, facts);
+    } catch (const Error& error) {
+      if (error.fault() == Fault::Refused || !broken_copy(setup, facts, cluster, clock)) throw;
+    }
+  }
   if (!runs && !work.place.swapped()) check_stopped(setup, cluster, facts, clock);
   if (!work.in_place() && !work.place.has("verified", work.mark()))
     check_disk(setup, cluster, facts);

@@ -302,10 +302,14 @@ bool StandbyWork::streams() const {
 
 void add_standby_steps(WorkPlan& plan, const StandbyWork& work) {
   const Cluster& cluster = work.cluster();
+  // A standby that runs has the slot which keeps the primary's log for the copy. Otherwise the node
+  // has its old data until the new data is there.
+  const bool first = work.reclone && read_owned(cluster.data + "/standby.signal", cluster);
+  if (first) plan.add(stop_step(work));
   plan.add(backup_step(work));
   plan.add(verify_step(work));
   plan.add(prepare_step(work));
-  plan.add(stop_step(work));
+  if (!first) plan.add(stop_step(work));
   plan.add(swap_step(work));
   // In a data directory the copy has been given it already.
   if (!cluster.config_in_data() || work.in_place()) {

@@ -147,7 +147,13 @@ TEST_CASE("doctor: replication's keys are postgres's alone", "[doctor]") {
   node.node.tree.mode("etc/xroad/postgresql/server.key", 0440);
   CHECK_THAT(node.ask("replication keys").found, Contains("server.key: postgres:xroad, mode 440"));
   CHECK_THAT(node.ask("replication keys").mend, Contains("chmod 400 "));
-  node.node.tree.mode("etc/xroad/postgresql/server.key", 0400).mode("etc/xroad", 0750);
+  // As `replication setup` leaves them.
+  node.node.tree.mode("etc/xroad/postgresql/server.key", 0600);
+  node.node.tree.mode("etc/xroad/postgresql/server.crt", 0644);
+  CHECK_THAT(node.ask("replication keys").found, Contains("for postgres alone"));
+  node.node.tree.mode("etc/xroad/postgresql/server.crt", 0664);
+  CHECK_THAT(node.ask("replication keys").found, Contains("server.crt: postgres:xroad, mode 664"));
+  node.node.tree.mode("etc/xroad/postgresql/server.crt", 0400).mode("etc/xroad", 0750);
   CHECK_THAT(node.ask("replication keys").mend, Contains("chmod o+x "));
 }
 

@@ -178,7 +178,8 @@ TEST_CASE("doctor: a primary has an account that secondaries log in to", "[docto
   is(PointState::NotHere, node, "sync account", "primaries have one");
   node.type("master");
   is_fine(node, "sync account", "xroad-slave, of the group xroad, with the shell /bin/sh");
-  is_wrong(node, "sync keys", Fault::Auth, "no secondary can log in", "xroad-sync authorize");
+  is_wrong(node, "sync keys", Fault::Auth, "no secondary can log in",
+           "xroad-sync authorize --install KEY.pub");
   const std::string keys = "home/xroad-slave/.ssh/authorized_keys";
   node.tree.file(keys, "ssh-ed25519 AAAA\n", 0644);
   is_fine(node, "sync keys", "authorized_keys");

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // `xroad-companion replication` status, pause, resume and wait, as an operator runs them, on real
 // servers.
-#include <atomic>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "companion/wall.h"
 #include "tests/companion/pki.h"
@@ -68,33 +67,40 @@ class Operator {
   TempDir dir;
 };
 
-// Rows that keep coming, until the end of it or of the server.
+// pgbench's own transactions, four clients at once, until the end of it.
 class Load {
  public:
   explicit Load(const Postgres& server) : server_(server) {
-    server.sql("create table if not exists load (n serial primary key, filler text)");
-    thread_ = std::thread([this] {
-      try {
-        while (!over_) {
-          server_.sql(
-              "do $$ begin for i in 1..100 loop insert into load (filler) values "
-              "(repeat('x', 200)); commit; end loop; end $$");
-        }
-      } catch (const std::runtime_error&) {
-      }
-    });
+    std::vector<std::string> make = words({"-i", "-s", "1", "-q"});
+    make.push_back("postgres");
+    test::run(make);
+    // Its own end is far behind the test's.
+    std::vector<std::string> go = words({"-n", "-c", "4", "-T", "600"});
+    go.push_back("postgres");
+    bench_ = std::make_unique<Child>(go, dir_ / "pgbench");
   }
-  ~Load() {
-    over_ = true;
-    thread_.join();
+  // So many transactions more have been committed; false when that takes a minute, or it ended.
+  bool goes_on(int more) const {
+    const long long now = std::stoll(server_.value(kCount));
+    return server_.says("select (" + std::string(kCount) + ") >= " + std::to_string(now + more),
+                        "t") &&
+           !bench_->ended_within(0ms);
   }
-  Load(const Load&) = delete;
-  Load& operator=(const Load&) = delete;
+  std::string said() const { return dir_.read("pgbench"); }
 
  private:
+  static constexpr const char* kCount = "select count(*) from pgbench_history";
+
+  std::vector<std::string> words(const std::vector<std::string>& more) const {
+    std::vector<std::string> all{postgres_programs() + "/pgbench", "-h", server_.sockets(), "-p",
+                                 std::to_string(server_.port()),   "-U", "postgres"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
   const Postgres& server_;
-  std::atomic<bool> over_{false};
-  std::thread thread_;
+  TempDir dir_;
+  std::unique_ptr<Child> bench_;
 };
 
 bool streams(const Postgres& standby) {
@@ -174,6 +180,52 @@ TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion]
   for (const char* verb : {"pause", "resume", "wait"}) {
     CHECK_THAT(admin.fail(46, primary, {verb}), Contains("standby") || Contains("is a primary"));
   }
+}
+
+TEST_CASE("replication verbs: wait does not run after a primary that is written to all the time",
+          "[companion][replication]") {
+  if (skipped()) return;
+  Postgres primary;
+  // Commits are replayed two seconds late: the standby never has what the primary has.
+  const auto standby = primary.make_standby();
+  const Operator admin;
+  REQUIRE(streams(*standby));
+  const Load load(primary);
+  INFO(load.said());
+  REQUIRE(load.goes_on(200));
+  standby->sql("alter system set recovery_min_apply_delay = '2s'");
+  standby->sql("select pg_reload_conf()");
+  REQUIRE(standby->says("show recovery_min_apply_delay", "2s"));
+  REQUIRE(load.goes_on(200));
+
+  const auto within = [&](const std::string& words, const std::string& from) {
+    const std::size_t at = words.find("replayed up to ");
+    REQUIRE(at != std::string::npos);
+    const std::string target = words.substr(at + 15, words.find(',', at) - at - 15);
+    INFO(from << " " << target);
+    CHECK(primary.value("select '" + target + "'::pg_lsn >= '" + from + "'::pg_lsn") == "t");
+    // It was the primary's position then, and is behind it by now.
+    CHECK(primary.value("select '" + target + "'::pg_lsn < pg_current_wal_flush_lsn()") == "t");
+    CHECK(standby->value("select pg_last_wal_replay_lsn() >= '" + target + "'") == "t");
+  };
+  std::string from = primary.value("select pg_current_wal_flush_lsn()");
+  within(admin.run(0, *standby, {"wait", "--timeout", "20"}), from);
+  CHECK(load.goes_on(10));
+
+  // And so it is behind a pause, in which much has come in.
+  CHECK_THAT(admin.run(0, *standby, {"pause"}), Contains("pg_wal of this node grows"));
+  const std::string stopped = standby->value("select pg_last_wal_replay_lsn()");
+  const std::string history = standby->value("select count(*) from pgbench_history");
+  REQUIRE(load.goes_on(500));
+  CHECK(standby->value("select pg_last_wal_replay_lsn()") == stopped);
+  CHECK(standby->value("select count(*) from pgbench_history") == history);
+  REQUIRE(standby->says("select pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()", "t"));
+  const std::string written = primary.value("select count(*) from pgbench_history");
+  from = primary.value("select pg_current_wal_flush_lsn()");
+  CHECK_THAT(admin.run(0, *standby, {"resume"}), Contains("replay goes on at 0/"));
+  within(admin.run(0, *standby, {"wait", "--timeout", "20"}), from);
+  CHECK(std::stoll(standby->value("select count(*) from pgbench_history")) >= std::stoll(written));
+  CHECK(load.goes_on(10));
 }
 
 TEST_CASE("replication verbs: wait tells one trouble from another", "[companion][replication]") {

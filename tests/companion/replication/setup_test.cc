@@ -317,3 +317,32 @@ TEST_CASE("setup: a standby that works runs again when a change of it fails",
     CHECK(pair.row_arrives("after"));
   }
 }
+
+TEST_CASE("setup: a standby that runs is taken anew on demand, also when its data is broken",
+          "[replication][database]") {
+  if (skipped()) return;
+  Pair pair(Profile::Xroad);
+  pair.primary.start();
+  pair.setup_primary();
+  pair.setup_standby();
+  REQUIRE(pair.row_arrives("one"));
+  pair.standby_setup.reclone = true;
+  CHECK(pair.setup_standby());
+  CHECK(pair.row_arrives("two"));
+  CHECK(old_copies(pair.standby) == 2);
+  // Its server runs, and lets nobody in.
+  std::filesystem::remove_all(pair.standby.data() + "/base");
+  CHECK(pair.standby.running());
+  CHECK(pair.setup_standby());
+  CHECK(pair.row_arrives("three"));
+  CHECK(old_copies(pair.standby) == 3);
+  // A copy that cannot be taken leaves the standby as it was: it runs.
+  pair.load_bundle();
+  pair.standby_setup.copy_limit = std::chrono::milliseconds(1);
+  const WorkPlan plan = plan_standby(pair.standby_setup, pair.clock, pair.wall());
+  const auto error = thrown_by([&] { plan.run(pair.say()); });
+  REQUIRE(error);
+  CHECK_THAT(error->text(), Contains("taken back"));
+  CHECK(pair.row_arrives("four"));
+  CHECK(old_copies(pair.standby) == 3);
+}

@@ -12,7 +12,10 @@
 namespace xs::test {
 
 struct DocCommand {
-  std::string block;  // behind ```sh: "upgrade: primary"; mostly empty
+  std::string heading;  // of the chapter
+  std::size_t number;   // of the block
+  // Behind ```sh: on which machines it is typed, "SS2 SS3"; or a name, "upgrade: primary".
+  std::string block;
   std::string line;
   std::vector<std::string> words;
 };
@@ -41,15 +44,19 @@ inline std::vector<std::string> doc_words(const std::string& line) {
 inline std::vector<DocCommand> recovery_commands() {
   std::istringstream text(document("docs/recovery.md"));
   std::vector<DocCommand> commands;
-  std::string line, block;
+  std::string line, block, heading;
   bool inside = false;
+  std::size_t number = 0;
   while (std::getline(text, line)) {
     line.erase(0, std::min(line.find_first_not_of(' '), line.size()));
     if (line.starts_with("```")) {
       inside = !inside;
+      if (inside) ++number;
       block = line.starts_with("```sh ") ? line.substr(6) : "";
     } else if (inside && !line.empty()) {
-      commands.push_back({block, line, doc_words(line)});
+      commands.push_back({heading, number, block, line, doc_words(line)});
+    } else if (line.starts_with("# ") || line.starts_with("## ")) {
+      heading = line.substr(line.find(' ') + 1);
     }
   }
   return commands;
