@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "companion/jdbc.h"
-#include "companion/replication/as_user.h"
+#include "companion/replication/as_owner.h"
 
 namespace xs {
 namespace {
@@ -49,9 +49,11 @@ std::unique_ptr<Db> open(const DbTarget& target, Clock& clock, Instant deadline)
   for (const auto& [name, value] : target.options) {
     if (name == "passfile") check_passfile(value);
   }
+  // PostgreSQL's peer login asks for the account of the role's name.
   const bool socket = target.hosts.size() == 1 && target.hosts[0].host.starts_with('/');
+  const auto account = socket ? find_user(target.user) : std::nullopt;
   try {
-    const AsUser as(socket ? target.user : "");
+    const AsOwner rights(account.value_or(user_of_process()));
     return std::make_unique<Db>(target, clock, deadline);
   } catch (const Error& error) {
     if (!is_refusal(error.text())) throw;

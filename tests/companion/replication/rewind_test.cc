@@ -30,7 +30,7 @@ struct Data {
     give_to_postgres(dir.path());
     cluster.data = cluster.config = dir / "data";
     cluster.owner = postgres_account();
-    cluster.user = user_named(cluster.owner);
+    cluster.user = find_user(cluster.owner).value();
     add("PG_VERSION", "15");
     add("base/1/1259", "a table");
     add("postgresql.conf", "ours");
