@@ -141,13 +141,18 @@ std::string OldPrimary::words() const {
          ") does not run: its machine refuses connections to its port";
 }
 
+std::string hosts_text(const DbTarget& target) {
+  std::string text;
+  for (const DbHost& host : target.hosts) {
+    text += (text.empty() ? "" : ", ") + escape(host.host) + ":" + std::to_string(host.port);
+  }
+  return text;
+}
+
 OldPrimary look_at_old_primary(const DbTarget& target, const std::string& system, Clock& clock,
                                Instant deadline) {
   OldPrimary old;
-  for (const DbHost& host : target.hosts) {
-    old.where +=
-        (old.where.empty() ? "" : ", ") + escape(host.host) + ":" + std::to_string(host.port);
-  }
+  old.where = hosts_text(target);
   // Half of the time for the doors, so that there is some left for a slow answer.
   const Door door = try_all(target, clock, share_of(clock.now(), deadline, 2), old.reason);
   if (door == Door::Refused) {

@@ -43,6 +43,9 @@ struct OldPrimary {
   std::string words() const;
 };
 
+// "host:port, host:port", escaped.
+std::string hosts_text(const DbTarget& target);
+
 // `system`: of our cluster. Nothing is thrown for an answer that is missing.
 OldPrimary look_at_old_primary(const DbTarget& target, const std::string& system, Clock& clock,
                                Instant deadline);

@@ -15,7 +15,9 @@
 #include "companion/replication/connection.h"
 #include "companion/replication/control.h"
 #include "companion/replication/old_primary.h"
+#include "companion/replication/owned_file.h"
 #include "companion/replication/plan.h"
+#include "companion/replication/promote_text.h"
 #include "companion/replication/server_state.h"
 #include "companion/replication/show.h"
 #include "companion/replication/timeline.h"
@@ -52,7 +54,7 @@ class Promotion {
     const WorkPlan plan = make_plan();
     if (order_.dry_run) return plan.describe(say_);
     plan.run(say_);
-    tell_next();
+    tell_end();
   }
 
  private:
@@ -68,18 +70,32 @@ class Promotion {
   }
 
   void is_primary() {
-    say_("This database is a primary already, on timeline " + std::to_string(timeline()) +
-         ": nothing to do.\n");
+    const std::uint32_t line = timeline();
+    // Until the first checkpoint: who promoted it was stopped before the end, or is at work.
+    const bool unfinished = state_.control.timeline != line;
+    say_("This database is a primary already, on timeline " + std::to_string(line) +
+         (unfinished ? ": what is left of its promotion is done now.\n" : ": nothing to do.\n"));
     const auto rows =
-        ask("select current_setting('synchronous_standby_names'), (select count(*) from "
-            "pg_stat_replication where sync_state in ('sync', 'quorum'))");
+        ask("select current_setting('synchronous_standby_names'), count(*), count(*) filter (where "
+            "sync_state in ('sync', 'quorum')) from pg_stat_replication");
     const std::string names = rows.at(0).at(0).value_or("");
-    if (!names.empty() && rows[0].at(1) == "0") {
+    if (!names.empty() && rows[0].at(2) == "0") {
       say_("WARNING: " + std::string(kNames) + " is " + quote(names) +
            " and no such standby is here: EVERY WRITE HANGS until one is, or until this:\n"
            "  alter system set " +
            kNames + " = ''; select pg_reload_conf();\n");
     }
+    old_.where = old_address();
+    if (!unfinished) {
+      if (line > 1 && rows[0].at(1) == "0") tell_next();
+      return;
+    }
+    WorkPlan plan(order_.again);
+    plan.add(write_step());
+    plan.add(checkpoint_step());
+    if (order_.dry_run) return plan.describe(say_);
+    plan.run(say_);
+    tell_end();
   }
 
   // Throws when it may be alive.
@@ -128,6 +144,16 @@ class Promotion {
     throw Error(Fault::Usage,
                 "this standby does not tell where it was (primary_conninfo is empty): give "
                 "--primary 'host=... port=... user=...'");
+  }
+
+  // For people.
+  std::string old_address() {
+    try {
+      return hosts_text(old_target());
+    } catch (const Error& error) {
+      if (error.fault() != Fault::Usage) throw;
+      return "";
+    }
   }
 
   bool still_receives() {
@@ -197,7 +223,6 @@ class Promotion {
     step.act = [this] {
       say_(std::string("(") + kNames + " was " + quote(configured(cluster_, kNames, clock_)) +
            ") ");
-      emptied_ = true;
       if (!state_.status) {
         set_auto_conf(cluster_, {{kNames, ""}});
         run_command(cluster_, reload_command(cluster_), clock_);
@@ -258,7 +283,10 @@ class Promotion {
         if (now.status && !now.standby) return;
         if (now.status) at = now.status->replayed;
         if (!now.runs) {
-          throw Error(Fault::Io, "the server has ended while it was promoted: see its log");
+          throw Error(Fault::Io,
+                      "the server has ended while it was promoted. Its log says why; "
+                      "start it: " +
+                          command_text(cluster_, start_command(cluster_)));
         }
         if (clock_.now() >= deadline) {
           throw Error(Fault::Timeout,
@@ -318,43 +346,28 @@ class Promotion {
     }
   }
 
+  // Also of an earlier run that was killed, so it is read from where the step left it.
+  bool emptied() {
+    const std::string file = cluster_.data + "/postgresql.auto.conf";
+    const auto names = conf_value(read_owned(file, cluster_).value_or(""), kNames);
+    return names && names->empty();
+  }
+
+  void tell_end() {
+    say_("\nThis node is the primary now: timeline " + std::to_string(timeline()) + forked_at() +
+         ". It takes writes.\n");
+    tell_next();
+  }
+
   void tell_next() {
-    const std::string old = old_.where.empty() ? "the old primary" : old_.where;
     std::array<char, 256> name{};
     if (::gethostname(name.data(), name.size() - 1) != 0) name[0] = '\0';
-    const std::string host = name[0] == '\0' ? "THIS-NODE" : escape(name.data());
-    std::string text =
-        "This node is the primary now: timeline " + std::to_string(timeline()) + forked_at() +
-        ". It takes writes.\n\nWhat is left to do:\n"
-        "1. The old primary (" +
-        old +
-        "): never start it as it is; two primaries lose writes. If it still runs, stop it. Take it "
-        "back as a standby, on it:\n"
-        "     xroad-companion replication rejoin --primary 'host=" +
-        host + " port=" + std::to_string(cluster_.port) +
-        "'\n"
-        "2. Before that, on this node, let standbys in (addresses, roles, slots):\n"
-        "     xroad-companion replication setup primary --name " +
-        host +
-        " --standby NAME ...\n"
-        "   Other standbys than the old primary follow by `rejoin` too.\n"
-        "3. X-Road, on this node: [node] type=master in /etc/xroad/conf.d/node.ini; on the old "
-        "primary type=slave. Restart their X-Road services.\n"
-        "4. /etc/xroad/db.properties: a node that uses its own database (localhost, as the guide "
-        "says) stays as it is; where the old primary's host is named, name this one. Clients of a "
-        "Central Server find it by secondary_hosts.\n"
-        "5. xroad-sync: a primary does not pull: systemctl disable --now xroad-sync.timer on this "
-        "node; on all others [primary] host=" +
-        host +
-        " in /etc/xroad-sync/xroad-sync.ini, and this node must let their keys in.\n"
-        "6. The load balancer needs nothing; look at `xroad-companion status` on each node.\n";
-    if (emptied_) {
-      text += std::string("7. ") + kNames +
-              " has been made empty, so nothing waits for a standby, AND A WRITE IS SAFE ONLY "
-              "HERE. When a standby streams again: alter system reset " +
-              kNames + "; then `setup primary --profile synchronous`.\n";
-    }
-    say_("\n" + text);
+    NextSteps next;
+    next.host = name.data();
+    next.old = old_.where;
+    next.port = cluster_.port;
+    next.names_emptied = emptied();
+    say_(next_steps(next));
   }
 
   const PromoteOrder& order_;
@@ -363,7 +376,6 @@ class Promotion {
   Cluster cluster_;
   ServerState state_;
   OldPrimary old_;
-  bool emptied_ = false;
 };
 
 }  // namespace
