@@ -68,7 +68,7 @@ void CopyPlace::check() const {
 
 void CopyPlace::make_room() const {
   check();
-  if (!path_exists(directory_)) directory_step(directory_, 0700, cluster_).act();
+  directory_step(directory_, 0700, cluster_).act();
   note(kMine);
   const AsOwner rights(cluster_.user);
   if (!path_exists(copy())) return;
