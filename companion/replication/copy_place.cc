@@ -80,6 +80,10 @@ void CopyPlace::make_room() const {
   remove_tree(copy());
 }
 
+void CopyPlace::discard() const {
+  if (path_exists(directory_) && !has("verified") && !has(kSwap)) clear();
+}
+
 bool CopyPlace::has(const std::string& fact) const {
   return path_exists(directory_) && read_owned(directory_ + "/" + fact, cluster_).has_value();
 }

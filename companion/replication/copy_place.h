@@ -27,6 +27,9 @@ class CopyPlace {
   // Makes the directory, and removes a copy that was not finished.
   void make_room() const;
 
+  // Removes a copy that is not "verified", and the directory; nothing that may be old data.
+  void discard() const;
+
   // Small facts that outlive us: "verified", "prepared".
   bool has(const std::string& fact) const;
   void note(const std::string& fact, const std::string& value = "") const;
