@@ -94,6 +94,12 @@ void judge_lines(const ReplicationStatus& status, const ReplicationLimits& limit
     if (line.state != "streaming") {
       findings.push_back({Health::Warning, who + " is in state " + quote(line.state)});
     }
+    // With wal_sender_timeout = 0 one that is cut off is in the list for ever.
+    if (line.reply_ago && *line.reply_ago > limits.silence) {
+      findings.push_back(
+          {Health::Warning,
+           who + " is silent for " + span_text(static_cast<std::int64_t>(*line.reply_ago))});
+    }
     findings.push_back(
         {judge_lag(limits, bytes, seconds), who + " is " + lag_text(bytes, seconds) + " behind"});
   }
