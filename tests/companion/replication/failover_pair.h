@@ -31,6 +31,11 @@ class Frozen {
 // The process of its server whose title holds this word; throws when there is none in a minute.
 pid_t server_process(const Node& node, const std::string& title);
 
+// Makes the second node a standby of the first, which logs in as `name` and has a slot of that
+// name, and starts it; returns when it streams.
+void follow(const Node& primary, const Node& standby, const std::string& name,
+            const std::vector<std::string>& settings = {});
+
 struct PairOptions {
   std::vector<std::string> primary;  // lines of postgresql.conf, which the standby's copy has too
   std::vector<std::string> standby;
@@ -39,6 +44,9 @@ struct PairOptions {
 
 struct FailoverPair {
   explicit FailoverPair(const PairOptions& options = {});
+
+  // What the nodes of a pair have in their postgresql.conf, for a third one.
+  static std::vector<std::string> settings(const PairOptions& options = {});
 
   // For --primary, of the role of the other one.
   std::string to_ss1() const { return conninfo(ss1, "ss2"); }
