@@ -181,6 +181,12 @@ std::unique_ptr<Db> open_local(const ReplicationAccess& access, Clock& clock, In
   try {
     return open(local_target(access), clock, deadline);
   } catch (const Error& error) {
+    if (error.text().find("Hot standby mode is disabled") != std::string::npos) {
+      throw Error(Fault::Io,
+                  "this node's database is a warm standby (hot_standby is off), which answers no "
+                  "questions: look at its line in `replication status` of its primary. It answers "
+                  "when it has been promoted, or after a restart with hot_standby = on");
+    }
     const bool unreached =
         error.fault() == Fault::Network || error.fault() == Fault::ConnectTimeout;
     throw Error(unreached ? Fault::Io : error.fault(), "this node's database: " + error.text());
