@@ -192,6 +192,7 @@ void find_starter(Cluster& cluster, const ClusterChoice& choice, const Places& p
     cluster.service = choice.service;
   } else if (places.debian) {
     cluster.name = fs::path(cluster.config).filename().string();
+    if (roots.debian_config != ClusterRoots().debian_config) cluster.debian = roots.debian_config;
     cluster.starter = systemd && ::geteuid() == 0 ? Starter::Systemd : Starter::PgCtlCluster;
     cluster.service = "postgresql@" + std::to_string(cluster.major) + "-" + cluster.name;
   } else if (systemd && ::geteuid() == 0) {

@@ -41,6 +41,7 @@ struct Cluster {
   int major = 0;  // of the programs, and of the data where there are any
   Starter starter = Starter::PgCtl;
   std::string service;  // the unit, for Systemd
+  std::string debian;   // where pg_ctlcluster looks for configurations; empty: where it always does
   std::string owner;    // the account's name
   ChildUser user;
 
