@@ -110,8 +110,10 @@ void judge_slots(const ReplicationStatus& status, Findings& findings) {
     const std::string who = "slot " + quote(slot.name);
     const auto kept = status.retained(slot);
     if (slot.wal_status == "lost") {
-      findings.push_back({Health::Critical,
-                          who + " has lost WAL that its standby needs: set the standby up anew"});
+      findings.push_back(
+          {Health::Critical,
+           who + " has lost WAL that its standby needs: set the standby up anew (`setup "
+                 "primary` here, then `setup standby --reclone` there)"});
     } else if (slot.wal_status == "unreserved") {
       findings.push_back({Health::Critical, who + " is about to lose WAL that its standby needs"});
     } else if (!slot.active) {

@@ -245,8 +245,13 @@ WorkStep stream_step(const StandbyWork& work) {
     const Instant deadline = clock.now() + work.stream_limit;
     while (!work.streams()) {
       if (clock.now() >= deadline) {
-        throw Error(Fault::Timeout, "the standby does not follow " + escape(work.plan.host) +
-                                        last_complaint(work.cluster()));
+        const std::string complaint = last_complaint(work.cluster());
+        const bool gone = complaint.find("has already been removed") != std::string::npos;
+        throw Error(Fault::Timeout,
+                    "the standby does not follow " + escape(work.plan.host) + complaint +
+                        (gone ? "; what it needs is gone at the primary: take a fresh copy with "
+                                "--reclone"
+                              : ""));
       }
       clock.poll({}, clock.now() + std::chrono::milliseconds(200));
     }
