@@ -11,6 +11,7 @@
 #include "cli/companion_replication.h"
 #include "cli/companion_replication_verbs.h"
 #include "companion/replication/connection.h"
+#include "companion/replication/control.h"
 #include "companion/replication/node_report.h"
 #include "companion/tcp.h"
 #include "companion/wall.h"
@@ -80,7 +81,10 @@ DatabaseReport ask_database(const ReplicationCall& call, const ReplicationAccess
                             const Options& options, const ReplicationLimits& limits,
                             Instant deadline) {
   const auto db = open_local(access, call.clock, deadline);
-  ReplicationStatus status = read_replication(*db, local_target(access).user, deadline);
+  const std::string user = local_target(access).user;
+  // A judgement is worth a moment; who looks by hand sees what is.
+  ReplicationStatus status = options.check ? read_settled(*db, user, call.clock, deadline)
+                                           : read_replication(*db, user, deadline);
   if (status.standby && !options.alone) {
     // A primary that hangs must not take the answer with it.
     const Instant share = share_of(call.clock.now(), deadline, 2);

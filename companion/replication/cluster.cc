@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/cluster.h"
 
-#include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <cstdlib>
 #include <filesystem>
 #include <limits>
 
@@ -191,7 +189,9 @@ void find_owner(Cluster& cluster) {
     }
     cluster.owner = entry->pw_name;
   }
-  cluster.user = user_named(cluster.owner);
+  const auto user = find_user(cluster.owner);
+  if (!user) unusable("there is no user " + quote(cluster.owner));
+  cluster.user = *user;
   if (::geteuid() != 0 && ::geteuid() != cluster.user.uid) {
     unusable("the cluster in " + quote(cluster.data) + " belongs to " + quote(cluster.owner) +
              ": run this as root or as that user");
@@ -206,6 +206,7 @@ void find_starter(Cluster& cluster, const ClusterChoice& choice, const Places& p
     cluster.service = choice.service;
   } else if (places.debian) {
     cluster.name = fs::path(cluster.config).filename().string();
+    if (roots.debian_config != ClusterRoots().debian_config) cluster.debian = roots.debian_config;
     cluster.starter = systemd && ::geteuid() == 0 ? Starter::Systemd : Starter::PgCtlCluster;
     cluster.service = "postgresql@" + std::to_string(cluster.major) + "-" + cluster.name;
   } else if (systemd && ::geteuid() == 0) {
@@ -275,22 +276,6 @@ std::optional<std::string> conf_value(std::string_view conf, std::string_view na
   return found;
 }
 
-ChildUser user_of_process() {
-  // Real user and group stay as they are; root needs no groups.
-  return {::getuid(), ::getgid(), {}};
-}
-
-ChildUser user_named(const std::string& account) {
-  const passwd* entry = ::getpwnam(account.c_str());
-  if (entry == nullptr) unusable("there is no user " + quote(account));
-  ChildUser user{entry->pw_uid, entry->pw_gid, {}};
-  int count = 64;
-  user.groups.resize(static_cast<std::size_t>(count));
-  if (::getgrouplist(account.c_str(), user.gid, user.groups.data(), &count) < 0) count = 64;
-  user.groups.resize(static_cast<std::size_t>(count));
-  return user;
-}
-
 void ClusterChoice::fill_from(const ClusterChoice& weaker) {
   for (std::string ClusterChoice::*field :
        {&ClusterChoice::name, &ClusterChoice::data, &ClusterChoice::config, &ClusterChoice::bin,
@@ -335,33 +320,6 @@ Cluster find_cluster(const ClusterChoice& given, Clock& clock, const ClusterRoot
   find_starter(cluster, choice, places, roots);
   find_port(cluster, choice, places);
   return cluster;
-}
-
-AsOwner::AsOwner(const ChildUser& user) {
-  if (::geteuid() != 0 || user.uid == 0) return;
-  const int count = ::getgroups(0, nullptr);
-  if (count > 0) {
-    groups_.resize(static_cast<std::size_t>(count));
-    if (::getgroups(count, groups_.data()) < 0) throw_errno("getgroups", "our own");
-  }
-  if (::setgroups(user.groups.size(), user.groups.data()) != 0) throw_errno("setgroups", "his");
-  lent_ = true;
-  if (::setegid(user.gid) != 0 || ::seteuid(user.uid) != 0) {
-    const int err = errno;
-    give_back();
-    throw_errno("seteuid", std::to_string(user.uid), err);
-  }
-}
-
-AsOwner::~AsOwner() { give_back(); }
-
-void AsOwner::give_back() noexcept {
-  if (!lent_) return;
-  lent_ = false;
-  // Whoever cannot be himself again must not go on.
-  if (::seteuid(0) != 0 || ::setegid(0) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0) {
-    std::abort();
-  }
 }
 
 }  // namespace xs

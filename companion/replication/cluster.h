@@ -13,6 +13,7 @@
 
 #include "base/child.h"
 #include "base/clock.h"
+#include "companion/replication/as_owner.h"
 #include "companion/replication/cluster_choice.h"
 
 namespace xs {
@@ -41,7 +42,8 @@ struct Cluster {
   Starter starter = Starter::PgCtl;
   std::string service;  // the unit, for Systemd
   std::string systemctl = "/usr/bin/systemctl";
-  std::string owner;  // the account's name
+  std::string debian;  // where pg_ctlcluster looks for configurations; empty: where it always does
+  std::string owner;   // the account's name
   ChildUser user;
 
   bool config_in_data() const { return config == data; }
@@ -56,27 +58,5 @@ std::optional<int> data_version(const std::string& directory);
 
 // The last `name = value` of a postgresql.conf, without its quotes. Includes are not followed.
 std::optional<std::string> conf_value(std::string_view conf, std::string_view name);
-
-// AsOwner: while it lives, this process has the file rights of the cluster's owner, so that a link
-// that lies in his directories leads root nowhere, and PostgreSQL's peer login knows us. Changes
-// nothing for who is not root. One at a time; programs are started with a user of their own.
-class AsOwner {
- public:
-  explicit AsOwner(const ChildUser& user);
-  ~AsOwner();
-  AsOwner(const AsOwner&) = delete;
-  AsOwner& operator=(const AsOwner&) = delete;
-
- private:
-  void give_back() noexcept;
-
-  bool lent_ = false;
-  std::vector<gid_t> groups_;
-};
-
-// Whom we really are, also while an AsOwner lives.
-ChildUser user_of_process();
-// Whom this account is, with its groups. Throws Usage when there is none.
-ChildUser user_named(const std::string& account);
 
 }  // namespace xs

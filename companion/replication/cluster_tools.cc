@@ -36,6 +36,7 @@ Command pg_ctlcluster(const Cluster& cluster, std::vector<std::string> words, Du
   Command command;
   command.argv = {"/usr/bin/pg_ctlcluster", std::to_string(cluster.major), cluster.name};
   command.argv.insert(command.argv.end(), words.begin(), words.end());
+  if (!cluster.debian.empty()) command.environment = {"PG_CLUSTER_CONF_ROOT=" + cluster.debian};
   command.limit = limit;
   command.as_owner = false;
   return command;

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "companion/jdbc.h"
-#include "companion/replication/as_user.h"
+#include "companion/replication/as_owner.h"
 
 namespace xs {
 namespace {
@@ -49,9 +49,11 @@ std::unique_ptr<Db> open(const DbTarget& target, Clock& clock, Instant deadline)
   for (const auto& [name, value] : target.options) {
     if (name == "passfile") check_passfile(value);
   }
+  // PostgreSQL's peer login asks for the account of the role's name.
   const bool socket = target.hosts.size() == 1 && target.hosts[0].host.starts_with('/');
+  const auto account = socket ? find_user(target.user) : std::nullopt;
   try {
-    const AsUser as(socket ? target.user : "");
+    const AsOwner rights(account.value_or(user_of_process()));
     return std::make_unique<Db>(target, clock, deadline);
   } catch (const Error& error) {
     if (!is_refusal(error.text())) throw;
@@ -179,6 +181,12 @@ std::unique_ptr<Db> open_local(const ReplicationAccess& access, Clock& clock, In
   try {
     return open(local_target(access), clock, deadline);
   } catch (const Error& error) {
+    if (error.text().find("Hot standby mode is disabled") != std::string::npos) {
+      throw Error(Fault::Io,
+                  "this node's database is a warm standby (hot_standby is off), which answers no "
+                  "questions: look at its line in `replication status` of its primary. It answers "
+                  "when it has been promoted, or after a restart with hot_standby = on");
+    }
     const bool unreached =
         error.fault() == Fault::Network || error.fault() == Fault::ConnectTimeout;
     throw Error(unreached ? Fault::Io : error.fault(), "this node's database: " + error.text());

@@ -251,4 +251,20 @@ CaughtUp wait_for_primary(Db& db, const ReplicationAccess& access, Clock& clock,
   return Wait(db, target, clock, times).run(tell);
 }
 
+ReplicationStatus read_settled(Db& db, const std::string& user, Clock& clock, Instant deadline) {
+  constexpr int kRounds = 3;  // one that was cut off just now comes back
+  ReplicationStatus status = read_replication(db, user, deadline);
+  for (int i = 0; i < kRounds; ++i) {
+    if (!status.standby || !status.receiver || status.receiver->status != "streaming") {
+      return status;
+    }
+    const std::string pid = status.receiver->pid;
+    clock.poll({}, std::min(clock.now() + kSettled, deadline));
+    status = read_replication(db, user, deadline);
+    if (status.receiver && status.receiver->pid == pid) return status;
+  }
+  if (status.receiver) status.receiver->status = "restarting";
+  return status;
+}
+
 }  // namespace xs

@@ -48,4 +48,9 @@ CaughtUp wait_for_primary(Db& db, const ReplicationAccess& access, Clock& clock,
                           const WaitTimes& times,
                           const std::function<void(const std::string&)>& tell);
 
+// As read_replication(), at a moment at which a receiver that streams is one: it says so before the
+// primary has agreed, so one that is refused again and again would pass for it. One that never
+// lasts has the state "restarting".
+ReplicationStatus read_settled(Db& db, const std::string& user, Clock& clock, Instant deadline);
+
 }  // namespace xs

@@ -83,7 +83,7 @@ void CopyPlace::refuse_old() const {
 
 void CopyPlace::make_room() const {
   check();
-  if (!path_exists(directory_)) directory_step(directory_, 0700, cluster_).act();
+  directory_step(directory_, 0700, cluster_).act();
   note(kMine);
   if (swapped()) finish_swap();
   if (put_back_begun()) put_back();
@@ -91,6 +91,10 @@ void CopyPlace::make_room() const {
   for (const char* fact : {kSwap, "verified", "prepared"}) forget(fact);  // of another copy
   const AsOwner rights(cluster_.user);
   if (path_exists(copy())) remove_tree(copy());
+}
+
+void CopyPlace::discard() const {
+  if (path_exists(directory_) && !has("verified") && !has(kSwap)) clear();
 }
 
 bool CopyPlace::has(const std::string& fact) const {

@@ -27,6 +27,9 @@ class CopyPlace {
   // Makes the directory, and removes a copy that was not finished; what may be old data is Refused.
   void make_room() const;
 
+  // Removes a copy that is not "verified", and the directory; nothing that may be old data.
+  void discard() const;
+
   // Small facts that outlive us: "verified", "prepared". Their value says of what: the verb, the
   // system and its timeline, so that no verb takes the half-done copy of another for its own.
   bool has(const std::string& fact) const;

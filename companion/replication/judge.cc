@@ -94,6 +94,12 @@ void judge_lines(const ReplicationStatus& status, const ReplicationLimits& limit
     if (line.state != "streaming") {
       findings.push_back({Health::Warning, who + " is in state " + quote(line.state)});
     }
+    // With wal_sender_timeout = 0 one that is cut off is in the list for ever.
+    if (line.reply_ago && *line.reply_ago > limits.silence) {
+      findings.push_back(
+          {Health::Warning,
+           who + " is silent for " + span_text(static_cast<std::int64_t>(*line.reply_ago))});
+    }
     findings.push_back(
         {judge_lag(limits, bytes, seconds), who + " is " + lag_text(bytes, seconds) + " behind"});
   }
@@ -104,8 +110,10 @@ void judge_slots(const ReplicationStatus& status, Findings& findings) {
     const std::string who = "slot " + quote(slot.name);
     const auto kept = status.retained(slot);
     if (slot.wal_status == "lost") {
-      findings.push_back({Health::Critical,
-                          who + " has lost WAL that its standby needs: set the standby up anew"});
+      findings.push_back(
+          {Health::Critical,
+           who + " has lost WAL that its standby needs: set the standby up anew (`setup "
+                 "primary` here, then `setup standby --reclone` there)"});
     } else if (slot.wal_status == "unreserved") {
       findings.push_back({Health::Critical, who + " is about to lose WAL that its standby needs"});
     } else if (!slot.active) {

@@ -201,13 +201,18 @@ std::string OldPrimary::words() const {
          "again (a reboot, systemd, a colleague)";
 }
 
+std::string hosts_text(const DbTarget& target) {
+  std::string text;
+  for (const DbHost& host : target.hosts) {
+    text += (text.empty() ? "" : ", ") + escape(host.host) + ":" + std::to_string(host.port);
+  }
+  return text;
+}
+
 OldPrimary look_at_old_primary(const DbTarget& target, const Survivor& own, Clock& clock,
                                Instant until) {
   OldPrimary old;
-  for (const DbHost& host : target.hosts) {
-    old.where +=
-        (old.where.empty() ? "" : ", ") + escape(host.host) + ":" + std::to_string(host.port);
-  }
+  old.where = hosts_text(target);
   for (;;) {
     // Half of the time for the doors, so that there is some left for a slow answer.
     const Instant knock = std::max(share_of(clock.now(), until, 2), clock.now() + kOneKnock);

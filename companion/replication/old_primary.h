@@ -47,6 +47,9 @@ struct OldPrimary {
   std::string words() const;
 };
 
+// "host:port, host:port", escaped.
+std::string hosts_text(const DbTarget& target);
+
 // Our own server.
 struct Survivor {
   std::string system;

@@ -39,18 +39,31 @@ void keep_copy(const std::string& path, const std::string& bytes, const Cluster&
   write_owned(copy, bytes, st.st_mode & 0777U, cluster);
 }
 
+// Of a directory that is being made: nobody else gives it this mode. A run that was killed before
+// the directory had its owner leaves it so, and the next one goes on with it.
+constexpr mode_t kUnfinished = S_ISVTX | S_IRWXU;
+
+// By `st` of lstat().
+bool is_unfinished(const struct stat& st) {
+  return S_ISDIR(st.st_mode) && (st.st_mode & 07777U) == kUnfinished;
+}
+
 // Also in a directory that is neither root's nor the cluster's (/etc/xroad is xroad's): what
 // mkdir() has made is no link of its owner's, and is reached by its descriptor from then on.
 void make_directory(const std::string& path, unsigned mode, const Cluster& cluster) {
-  if (path_exists(path)) return;
   struct stat st {};
+  const bool there = ::lstat(path.c_str(), &st) == 0;
+  if (there && !is_unfinished(st)) return;
   const std::string parent = parent_of(path);
   if (::stat(parent.c_str(), &st) != 0) throw_errno("stat", parent);
   const AsOwner rights(st.st_uid == cluster.user.uid ? cluster.user : user_of_process());
-  if (::mkdir(path.c_str(), 0700) != 0) throw_errno("mkdir", path);
+  if (!there && ::mkdir(path.c_str(), kUnfinished) != 0) throw_errno("mkdir", path);
   const Fd made = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (::fstat(made.get(), &st) != 0) throw_errno("fstat", path);
-  if (st.st_uid != ::geteuid()) throw Error(Fault::Refused, quote(path) + " was exchanged");
+  const bool ours = st.st_uid == ::geteuid() || (there && st.st_uid == cluster.user.uid);
+  if (!ours || (there && !is_unfinished(st))) {
+    throw Error(Fault::Refused, quote(path) + " was exchanged");
+  }
   if (::fchown(made.get(), cluster.user.uid, cluster.user.gid) != 0) throw_errno("chown", path);
   if (::fchmod(made.get(), mode) != 0) throw_errno("chmod", path);
 }
@@ -146,7 +159,7 @@ WorkStep directory_step(const std::string& path, unsigned mode, const Cluster& c
   };
   step.done = [=] {
     struct stat st {};
-    return ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
+    return ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode) && !is_unfinished(st);
   };
   step.act = [=] {
     for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {

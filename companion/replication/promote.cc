@@ -14,6 +14,7 @@
 #include "companion/replication/connection.h"
 #include "companion/replication/control.h"
 #include "companion/replication/old_primary.h"
+#include "companion/replication/owned_file.h"
 #include "companion/replication/plan.h"
 #include "companion/replication/promote_words.h"
 #include "companion/replication/rewind.h"
@@ -76,26 +77,30 @@ class Promotion {
   void is_primary() {
     say_("This database is a primary already, on timeline " + std::to_string(timeline()) +
          ": nothing to do but to make sure of it.\n");
-    warn_of_names();
+    const bool followed = look_at_standbys();
     WorkPlan plan(order_.again);
     plan.add(write_step());
     plan.add(checkpoint_step());
     if (order_.dry_run) return plan.describe(say_);
     plan.run(say_);
-    if (timeline() > 1) tell_next();
+    if (followed || timeline() == 1) return;
+    old_.where = old_address();
+    tell_next();
   }
 
-  void warn_of_names() {
+  // True when there is one.
+  bool look_at_standbys() {
     const auto rows =
-        ask("select current_setting('synchronous_standby_names'), (select count(*) from "
-            "pg_stat_replication where sync_state in ('sync', 'quorum'))");
+        ask("select current_setting('synchronous_standby_names'), count(*), count(*) filter (where "
+            "sync_state in ('sync', 'quorum')) from pg_stat_replication");
     const std::string names = rows.at(0).at(0).value_or("");
-    if (!names.empty() && rows[0].at(1) == "0") {
+    if (!names.empty() && rows[0].at(2) == "0") {
       say_("WARNING: " + std::string(kNames) + " is " + quote(names) +
            " and no such standby is here: EVERY WRITE HANGS until one is, or until this:\n"
            "  alter system set " +
            kNames + " = ''; select pg_reload_conf();\n");
     }
+    return rows[0].at(1) != "0";
   }
 
   // Throws when it may be alive.
@@ -160,6 +165,16 @@ class Promotion {
                 "--primary 'host=... port=... user=...'");
   }
 
+  // For people.
+  std::string old_address() {
+    try {
+      return hosts_text(old_target());
+    } catch (const Error& error) {
+      if (error.fault() != Fault::Usage) throw;
+      return "";
+    }
+  }
+
   bool still_receives() {
     state_ = look_at_server(cluster_, clock_, clock_.now() + 10s);
     return state_.streams;
@@ -202,7 +217,6 @@ class Promotion {
     step.act = [this] {
       say_(std::string("(") + kNames + " was " + quote(configured(cluster_, kNames, clock_)) +
            ") ");
-      emptied_ = true;
       if (!state_.status) {
         set_auto_conf(cluster_, {{kNames, ""}});
         run_command(cluster_, reload_command(cluster_), clock_);
@@ -264,7 +278,10 @@ class Promotion {
         if (now.status && !now.standby) return;
         if (now.status) at = now.status->replayed;
         if (!now.runs) {
-          throw Error(Fault::Io, "the server has ended while it was promoted: see its log");
+          throw Error(Fault::Io,
+                      "the server has ended while it was promoted. Its log says why; "
+                      "start it: " +
+                          command_text(cluster_, start_command(cluster_)));
         }
         if (clock_.now() >= deadline) {
           throw Error(Fault::Timeout,
@@ -326,8 +343,15 @@ class Promotion {
     }
   }
 
+  // Also of an earlier run that was killed, so it is read from where the step left it.
+  bool emptied() {
+    const std::string file = cluster_.data + "/postgresql.auto.conf";
+    const auto names = conf_value(read_owned(file, cluster_).value_or(""), kNames);
+    return names && names->empty();
+  }
+
   void tell_next() {
-    say_("\n" + next_words({timeline(), forked_at(), old_.where, cluster_.port, emptied_}));
+    say_("\n" + next_words({timeline(), forked_at(), old_.where, cluster_.port, emptied()}));
   }
 
   const PromoteOrder& order_;
@@ -338,7 +362,6 @@ class Promotion {
   ServerState state_;
   DbTarget target_;
   OldPrimary old_;
-  bool emptied_ = false;
 };
 
 }  // namespace

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/rejoin_copy.h"
 
+#include <fcntl.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/owned_file.h"
@@ -85,22 +88,40 @@ WorkStep copy_step(const CopyWork& work) {
   return step;
 }
 
-// This node's configuration, certificates and logs; the source's, which came with the copy, go.
-void give_own(const CopyWork& work) {
-  const AsOwner rights(work.facts.cluster.user);
-  const std::string copy = work.place.copy();
+void sync_path(const std::string& path) {
+  const Fd fd = open_file(path, O_RDONLY | O_NOFOLLOW);
+  if (::fsync(fd.get()) != 0) throw_errno("fsync", path);
+}
+
+// A pipe or a socket is no file to wait for.
+void sync_entry(const fs::directory_entry& entry) {
+  const fs::file_type type = entry.symlink_status().type();
+  if (type == fs::file_type::regular || type == fs::file_type::directory) sync_path(entry.path());
+}
+
+void sync_tree(const fs::path& top) {
+  const fs::directory_entry entry(top);
+  if (entry.symlink_status().type() == fs::file_type::directory) {
+    for (const auto& below : fs::recursive_directory_iterator(top)) sync_entry(below);
+  }
+  sync_entry(entry);
+}
+
+void exchange_own_entries(const std::string& from, const std::string& to) {
   std::vector<fs::path> theirs, ours;
-  for (const auto& entry : fs::directory_iterator(copy)) {
+  for (const auto& entry : fs::directory_iterator(to)) {
     if (is_own_entry(entry.path().filename())) theirs.push_back(entry.path());
   }
-  for (const auto& entry : fs::directory_iterator(work.facts.cluster.data)) {
+  for (const auto& entry : fs::directory_iterator(from)) {
     if (is_own_entry(entry.path().filename())) ours.push_back(entry.path());
   }
   for (const fs::path& path : theirs) fs::remove_all(path);
   for (const fs::path& path : ours) {
-    fs::copy(path, copy + "/" + path.filename().string(),
-             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    const fs::path copy = fs::path(to) / path.filename();
+    fs::copy(path, copy, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    sync_tree(copy);
   }
+  sync_path(to);
 }
 
 WorkStep prepare_step(const CopyWork& work) {
@@ -112,10 +133,9 @@ WorkStep prepare_step(const CopyWork& work) {
   };
   step.done = [=] { return work.place.has("prepared", mark_of(work)); };
   step.act = [=] {
-    try {
-      give_own(work);
-    } catch (const fs::filesystem_error& error) {
-      throw Error(Fault::Io, escape(error.what()));
+    {
+      const AsOwner rights(work.facts.cluster.user);
+      copy_own_entries(work.facts.cluster.data, work.place.copy());
     }
     fence(work.place.copy(), work.facts.cluster);
     work.place.note("prepared", mark_of(work));
@@ -137,6 +157,14 @@ WorkStep swap_step(const CopyWork& work) {
 }
 
 }  // namespace
+
+void copy_own_entries(const std::string& from, const std::string& to) {
+  try {
+    exchange_own_entries(from, to);
+  } catch (const fs::filesystem_error& error) {
+    throw Error(Fault::Io, escape(error.what()));
+  }
+}
 
 std::string aside_name(const Cluster& cluster, const Wall& wall) {
   std::string text = utc_text(wall());

@@ -24,6 +24,10 @@ struct CopyWork {
 };
 void add_copy_steps(WorkPlan& plan, const CopyWork& work);
 
+// What in the data directory `from` is not PostgreSQL's data, into `to`, in the place of what is
+// there of that kind; durable when it returns. With the rights of whoever calls. Throws Io.
+void copy_own_entries(const std::string& from, const std::string& to);
+
 // "DATA.old-20261121T170433Z"
 std::string aside_name(const Cluster& cluster, const Wall& wall);
 

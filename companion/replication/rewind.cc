@@ -113,10 +113,9 @@ RewindPlace::RewindPlace(Cluster cluster)
 bool RewindPlace::exists() const { return path_exists(directory_); }
 
 void RewindPlace::hold() {
-  if (!exists()) {
-    directory_step(directory_, 0700, cluster_).act();
-    write_owned(directory_ + "/" + kMine, "", 0600, cluster_);
-  }
+  const bool fresh = !exists();
+  directory_step(directory_, 0700, cluster_).act();
+  if (fresh) write_owned(directory_ + "/" + kMine, "", 0600, cluster_);
   const AsOwner rights(cluster_.user);
   if (!path_exists(directory_ + "/" + kMine) && !fs::is_empty(directory_)) {
     throw Error(Fault::Refused, quote(directory_) + " is not ours: move it away");

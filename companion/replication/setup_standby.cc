@@ -64,12 +64,21 @@ void check_certificates(const StandbySetup& setup, const Wall& wall) {
 // A slot that a copy which has just been killed still holds is free in a moment.
 void check_slot(Db& db, const std::string& slot, bool ours, Clock& clock, Instant deadline) {
   const Instant patience = clock.now() + std::chrono::seconds(10);
+  const std::string lost = db.server_version() >= 130'000 ? "wal_status = 'lost'" : "false";
   for (;;) {
-    const auto rows = db.ask("select active::text from pg_replication_slots where slot_name = $1",
-                             {slot}, deadline);
+    const auto rows = db.ask(
+        "select active::text, (" + lost + ")::text from pg_replication_slots where slot_name = $1",
+        {slot}, deadline);
     if (rows.empty()) {
       throw Error(Fault::Role, "the primary has no slot " + quote(slot) +
                                    ": run `setup primary --standby` for this node there");
+    }
+    if (rows[0][1] == "true") {
+      throw Error(Fault::Refused,
+                  "the primary's slot " + quote(slot) +
+                      " has lost WAL (max_slot_wal_keep_size), so nothing can follow by it: run "
+                      "`setup primary` there once more, which makes it anew, then this with "
+                      "--reclone");
     }
     if (rows[0][0] != "true" || ours) return;
     if (clock.now() >= patience) {

@@ -30,20 +30,18 @@ std::string stamp(const Wall& wall) {
   return text;
 }
 
+// By the standby that is to be replaced: it goes on following meanwhile, and the copy gets a slot
+// of its own for the time that it takes.
+bool slot_is_taken(const StandbyWork& work) {
+  return find_server(work.cluster()).has_value() && work.streams();
+}
+
 Command backup_command(const StandbyWork& work) {
   Command command;
-  command.argv = {work.cluster().bin + "/pg_basebackup",
-                  "-D",
-                  work.place.copy(),
-                  "-X",
-                  "stream",
-                  "-c",
-                  "fast",
-                  "-S",
-                  work.plan.slot,
-                  "-w",
-                  "-d",
-                  primary_conninfo(work.plan)};
+  command.argv = {
+      work.cluster().bin + "/pg_basebackup", "-D", work.place.copy(), "-X", "stream", "-c", "fast"};
+  if (!slot_is_taken(work)) command.argv.insert(command.argv.end(), {"-S", work.plan.slot});
+  command.argv.insert(command.argv.end(), {"-w", "-d", primary_conninfo(work.plan)});
   command.limit = work.copy_limit;
   command.ends_with_us = true;
   return command;
@@ -70,6 +68,8 @@ WorkStep backup_step(const StandbyWork& work) {
     work.place.make_room();
     run_command(work.cluster(), backup_command(work), work.sql.clock());
   };
+  // Half a copy is of no use, and on a full disk the old server needs the room.
+  step.undo = [=] { work.place.discard(); };
   return step;
 }
 
@@ -250,8 +250,13 @@ WorkStep stream_step(const StandbyWork& work) {
     const Instant deadline = clock.now() + work.stream_limit;
     while (!work.streams()) {
       if (clock.now() >= deadline) {
-        throw Error(Fault::Timeout, "the standby does not follow " + escape(work.plan.host) +
-                                        last_complaint(work.cluster()));
+        const std::string complaint = last_complaint(work.cluster());
+        const bool gone = complaint.find("has already been removed") != std::string::npos;
+        throw Error(Fault::Timeout,
+                    "the standby does not follow " + escape(work.plan.host) + complaint +
+                        (gone ? "; what it needs is gone at the primary: take a fresh copy with "
+                                "--reclone"
+                              : ""));
       }
       clock.poll({}, clock.now() + std::chrono::milliseconds(200));
     }

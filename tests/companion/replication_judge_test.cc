@@ -113,6 +113,13 @@ TEST_CASE("replication judge: a primary", "[companion]") {
     CHECK(health(status) == Health::Warning);
     CHECK(worst(status) == "standby 'ss2' is 17408 KiB behind");
   }
+  SECTION("one that is in the list and says nothing") {
+    status.standbys[0].reply_ago = 9;
+    CHECK(health(status) == Health::Ok);
+    status.standbys[0].reply_ago = 91;
+    CHECK(health(status) == Health::Warning);
+    CHECK(worst(status) == "standby 'ss2' is silent for 91 s");
+  }
   SECTION("nobody, and fewer than there should be") {
     ReplicationLimits limits;
     limits.standbys = 2;

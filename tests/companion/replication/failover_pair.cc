@@ -24,36 +24,6 @@ std::vector<pid_t> processes(const Node& node) {
   return all;
 }
 
-std::vector<std::string> settings_of(const PairOptions& options) {
-  // wal_log_hints and full pages are what pg_rewind asks for.
-  std::vector<std::string> lines{"wal_log_hints = on",
-                                 "full_page_writes = on",
-                                 "wal_keep_size = 64MB",
-                                 "max_wal_size = 256MB",
-                                 "wal_receiver_status_interval = 1",
-                                 "wal_retrieve_retry_interval = 200ms"};
-  lines.insert(lines.end(), options.primary.begin(), options.primary.end());
-  return lines;
-}
-
-void make_standby(const Node& primary, const Node& standby, const PairOptions& options) {
-  const bool apart = options.layout == Node::Layout::Apart;
-  const std::string port = std::to_string(standby.port());
-  std::filesystem::remove_all(standby.data());
-  run_postgres_tool({"pg_basebackup", "-D", standby.data(), "-X", "stream", "-c", "fast", "-d",
-                     FailoverPair::conninfo(primary, "ss2")});
-  std::string lines;
-  if (!apart) {
-    lines = "port = " + port + "\nunix_socket_directories = '" + (standby.dir() / "run") + "'\n";
-  }
-  lines += "primary_conninfo = '" + FailoverPair::conninfo(primary, "ss2") +
-           " application_name=ss2'\nprimary_slot_name = 'ss2'\n";
-  for (const std::string& line : options.standby) lines += line + "\n";
-  standby.append("postgresql.conf", lines);
-  std::ofstream(standby.data() + "/standby.signal");
-  give_to_postgres(standby.data() + "/standby.signal");
-}
-
 }  // namespace
 
 void kill_server(const Node& node, pid_t spared) {
@@ -106,25 +76,56 @@ std::string FailoverPair::conninfo(const Node& node, const std::string& user) {
          " sslmode=disable";
 }
 
+void follow(const Node& primary, const Node& standby, const std::string& name,
+            const std::vector<std::string>& settings) {
+  primary.sql("create role " + name + " login replication in role nodes");
+  primary.sql("select pg_create_physical_replication_slot('" + name + "', true)");
+  const std::string source = FailoverPair::conninfo(primary, name);
+  std::filesystem::remove_all(standby.data());
+  run_postgres_tool(
+      {"pg_basebackup", "-D", standby.data(), "-X", "stream", "-c", "fast", "-d", source});
+  std::string lines;
+  if (standby.config() == standby.data()) {
+    lines = "port = " + std::to_string(standby.port()) + "\nunix_socket_directories = '" +
+            (standby.dir() / "run") + "'\n";
+  }
+  lines += "primary_conninfo = '" + source + " application_name=" + name +
+           "'\nprimary_slot_name = '" + name + "'\n";
+  for (const std::string& line : settings) lines += line + "\n";
+  standby.append("postgresql.conf", lines);
+  std::ofstream(standby.data() + "/standby.signal");
+  give_to_postgres(standby.data() + "/standby.signal");
+  standby.start();
+  if (!primary.says("select state from pg_stat_replication where application_name = '" + name + "'",
+                    "streaming")) {
+    throw std::runtime_error("the standby does not stream: " + standby.log());
+  }
+}
+
+std::vector<std::string> FailoverPair::settings(const PairOptions& options) {
+  // wal_log_hints and full pages are what pg_rewind asks for.
+  std::vector<std::string> lines{"wal_log_hints = on",
+                                 "full_page_writes = on",
+                                 "wal_keep_size = 64MB",
+                                 "max_wal_size = 256MB",
+                                 "wal_receiver_status_interval = 1",
+                                 "wal_retrieve_retry_interval = 200ms"};
+  lines.insert(lines.end(), options.primary.begin(), options.primary.end());
+  return lines;
+}
+
 FailoverPair::FailoverPair(const PairOptions& options)
-    : ss1(options.layout, settings_of(options)), ss2(options.layout, settings_of(options)) {
+    : ss1(options.layout, settings(options)), ss2(options.layout, settings(options)) {
   ss1.start();
   ss1.sql("create role nodes nologin");
-  for (const char* name : {"ss1", "ss2"}) {
-    ss1.sql(std::string("create role ") + name + " login replication in role nodes");
-  }
+  ss1.sql("create role ss1 login replication in role nodes");
   for (const char* function :
        {"pg_ls_dir(text, boolean, boolean)", "pg_stat_file(text, boolean)",
         "pg_read_binary_file(text)", "pg_read_binary_file(text, bigint, bigint, boolean)"}) {
     ss1.sql(std::string("grant execute on function ") + function + " to nodes");
   }
-  ss1.sql("select pg_create_physical_replication_slot('ss2', true)");
   ss1.sql("create table t (id int primary key)");
-  make_standby(ss1, ss2, options);
-  ss2.start();
-  if (!ss1.says("select state from pg_stat_replication", "streaming")) {
-    throw std::runtime_error("the standby does not stream: " + ss2.log());
-  }
+  follow(ss1, ss2, "ss2", options.standby);
 }
 
 bool FailoverPair::caught_up() const {

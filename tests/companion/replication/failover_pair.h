@@ -43,6 +43,11 @@ class Halted {
   pid_t pid_;
 };
 
+// Makes the second node a standby of the first, which logs in as `name` and has a slot of that
+// name, and starts it; returns when it streams.
+void follow(const Node& primary, const Node& standby, const std::string& name,
+            const std::vector<std::string>& settings = {});
+
 struct PairOptions {
   std::vector<std::string> primary;  // lines of postgresql.conf, which the standby's copy has too
   std::vector<std::string> standby;
@@ -51,6 +56,9 @@ struct PairOptions {
 
 struct FailoverPair {
   explicit FailoverPair(const PairOptions& options = {});
+
+  // What the nodes of a pair have in their postgresql.conf, for a third one.
+  static std::vector<std::string> settings(const PairOptions& options = {});
 
   // For --primary, of the role of the other one.
   std::string to_ss1() const { return conninfo(ss1, "ss2"); }

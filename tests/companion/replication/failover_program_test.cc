@@ -2,36 +2,15 @@
 // `xroad-companion replication promote` and `rejoin` as an operator runs them, on two nodes that
 // `setup` has made: certificates, verify-full, and there and back again.
 #include "base/io.h"
+#include "tests/companion/replication/at_node.h"
 #include "tests/companion/replication/failover_pair.h"
 #include "tests/companion/replication/pair.h"
 #include "tests/support/catch.h"
 #include "tests/support/postgres.h"
-#include "tests/support/program.h"
 
 using namespace xs;
 using namespace xs::test;
 using Catch::Contains;
-
-namespace {
-
-constexpr const char* kClean = "it ended with status 0";
-
-Outcome companion(const Node& node, const std::vector<std::string>& verb,
-                  const std::vector<std::string>& before = {}) {
-  node.dir().write("companion.ini", "[cluster]\nname = serverconf\n", 0644);
-  std::vector<std::string> words = before;
-  const std::vector<std::string> head{
-      XS_COMPANION, "--config",           node.dir() / "companion.ini",
-      "--xroad",    node.dir() / "xroad", "replication"};
-  words.insert(words.end(), head.begin(), head.end());
-  words.insert(words.end(), verb.begin(), verb.end());
-  const std::vector<std::string> where{"--data",      node.data(), "--config",
-                                       node.config(), "--bin",     postgres_programs()};
-  words.insert(words.end(), where.begin(), where.end());
-  return run_program(words);
-}
-
-}  // namespace
 
 TEST_CASE("failover: with certificates, from the set-up over a killed primary and back",
           "[replication][database]") {
@@ -48,14 +27,14 @@ TEST_CASE("failover: with certificates, from the set-up over a killed primary an
   REQUIRE(pair.setup_standby());
   REQUIRE(pair.row_arrives("one"));
 
-  const Outcome alive = companion(pair.standby, {"promote"});
+  const Outcome alive = change_at(pair.standby, {"promote"});
   CHECK_THAT(alive.end, Contains("answers and takes writes") && Contains("status 25"));
   CHECK_THAT(alive.end, Contains("Nothing has been changed"));
-  const Outcome help = companion(pair.standby, {"promote", "--help"});
+  const Outcome help = change_at(pair.standby, {"promote", "--help"});
   CHECK_THAT(help.out, Contains("switched off, or cut off from every client"));
   if (::geteuid() == 0) {
     const Outcome other =
-        companion(pair.standby, {"promote"},
+        change_at(pair.standby, {"promote"},
                   {"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"});
     CHECK_THAT(other.end, Contains("status 1") || Contains("status 11"));
   }
@@ -64,39 +43,39 @@ TEST_CASE("failover: with certificates, from the set-up over a killed primary an
   pair.primary.sql("insert into rows values ('only here')");
   kill_server(pair.primary);
   pair.standby.start();
-  const Outcome promoted = companion(pair.standby, {"promote"});
+  const Outcome promoted = change_at(pair.standby, {"promote"});
   CAPTURE(promoted.out);
-  CHECK(promoted.end == kClean);
+  CHECK(promoted.end == kCleanEnd);
   CHECK_THAT(promoted.out, Contains("This node is the primary now: timeline 2"));
-  CHECK_THAT(companion(pair.standby, {"promote"}).out, Contains("nothing to do"));
+  CHECK_THAT(change_at(pair.standby, {"promote"}).out, Contains("nothing to do"));
 
   const std::string primary = "host=localhost port=" + std::to_string(pair.standby.port());
-  CHECK_THAT(companion(pair.primary, {"rejoin", "--primary", primary + " password=x"}).end,
+  CHECK_THAT(change_at(pair.primary, {"rejoin", "--primary", primary + " password=x"}).end,
              Contains("must not hold a password") && Contains("status 1"));
   // Nobody has told the new one of this node.
-  CHECK_THAT(companion(pair.primary, {"rejoin", "--primary", primary}).end,
+  CHECK_THAT(change_at(pair.primary, {"rejoin", "--primary", primary}).end,
              Contains("setup primary --standby ss1") && Contains("status 42"));
   const std::string pki = pair.standby.dir() / "pki";
   const auto open = [&] {
-    return companion(pair.standby, {"setup", "primary", "--name", "ss2", "--host", "localhost",
+    return change_at(pair.standby, {"setup", "primary", "--name", "ss2", "--host", "localhost",
                                     "--standby", "ss1=localhost", "--listen", "127.0.0.1", "--pki",
                                     pki, "--ca", pki + "/ca.crt", "--cert", pki + "/server.crt",
                                     "--key", pki + "/server.key"});
   };
   const Outcome opened = open();
   CAPTURE(opened.out);
-  REQUIRE(opened.end == kClean);
+  REQUIRE(opened.end == kCleanEnd);
   pair.standby.sql("revoke execute on function pg_ls_dir(text, boolean, boolean) from slavenode");
-  const Outcome refused = companion(pair.primary, {"rejoin", "--primary", primary});
+  const Outcome refused = change_at(pair.primary, {"rejoin", "--primary", primary});
   CHECK_THAT(refused.end, Contains("GRANT EXECUTE ON FUNCTION") && Contains("status 25"));
   CHECK_THAT(refused.end, Contains("Nothing has been changed"));
-  REQUIRE(open().end == kClean);
+  REQUIRE(open().end == kCleanEnd);
 
-  CHECK_THAT(companion(pair.primary, {"rejoin", "--primary", primary}).end,
+  CHECK_THAT(change_at(pair.primary, {"rejoin", "--primary", primary}).end,
              Contains("say --discard 1. Nothing has been changed") && Contains("status 25"));
-  const Outcome back = companion(pair.primary, {"rejoin", "--primary", primary, "--discard", "1"});
+  const Outcome back = change_at(pair.primary, {"rejoin", "--primary", primary, "--discard", "1"});
   CAPTURE(back.out);
-  REQUIRE(back.end == kClean);
+  REQUIRE(back.end == kCleanEnd);
   CHECK_THAT(back.out, Contains("1 transaction(s) that were committed here"));
   CHECK_THAT(back.out, Contains("is a standby of localhost:"));
   CHECK_THAT(pair.primary.value("show primary_conninfo"),
@@ -110,9 +89,9 @@ TEST_CASE("failover: with certificates, from the set-up over a killed primary an
 
   // And back to where it began.
   pair.standby.stop();
-  const Outcome home = companion(pair.primary, {"promote"});
+  const Outcome home = change_at(pair.primary, {"promote"});
   CAPTURE(home.out);
-  CHECK(home.end == kClean);
+  CHECK(home.end == kCleanEnd);
   CHECK_THAT(home.out, Contains("timeline 3"));
   pair.primary.sql("insert into rows values ('three')");
 }

@@ -27,6 +27,9 @@ void make_directory(const std::string& path) {
   give_to_postgres(path);
 }
 
+// "15" of /usr/lib/postgresql/15/bin
+std::string version() { return fs::path(postgres_programs()).parent_path().filename(); }
+
 }  // namespace
 
 ClusterRoots nowhere(const TempDir& dir) {
@@ -42,21 +45,50 @@ Node::Node(Layout layout, const std::vector<std::string>& settings)
   give_to_postgres(dir_.path());
   make_directory(dir_ / "lib");
   make_directory(dir_ / "run");
-  run_postgres_tool({"initdb", "-D", data(), "-U", postgres_account(), "-A", "trust", "-E", "UTF8",
-                     "--no-locale", "--no-sync"});
-  if (layout == Layout::Apart) {
-    make_directory(dir_ / "etc");
-    for (const char* name : {"postgresql.conf", "pg_hba.conf", "pg_ident.conf"}) {
-      fs::rename(data() + "/" + name, config() + "/" + name);
-    }
-    append("postgresql.conf", "data_directory = '" + data() + "'\n");
-  }
+  make_cluster();
   append("postgresql.conf", "port = " + std::to_string(port_) +
                                 "\nlisten_addresses = '127.0.0.1'\n" +
                                 "unix_socket_directories = '" + (dir_ / "run") + "'\n" +
                                 "fsync = off\nfull_page_writes = off\nshared_buffers = 4MB\n");
   for (const std::string& line : settings) append("postgresql.conf", line + "\n");
   guard();
+}
+
+void Node::make_cluster() {
+  const std::vector<std::string> how{"-U",   postgres_account(), "-A",       "trust", "-E",
+                                     "UTF8", "--no-locale",      "--no-sync"};
+  std::vector<std::string> words{"initdb", "-D", data()};
+  if (layout_ != Layout::Debian) {
+    words.insert(words.end(), how.begin(), how.end());
+    run_postgres_tool(words);
+  }
+  if (layout_ == Layout::InData) return;
+  make_directory(dir_ / "etc");
+  if (layout_ == Layout::Apart) {
+    for (const char* name : {"postgresql.conf", "pg_hba.conf", "pg_ident.conf"}) {
+      fs::rename(data() + "/" + name, config() + "/" + name);
+    }
+    append("postgresql.conf", "data_directory = '" + data() + "'\n");
+    return;
+  }
+  words = {"/usr/bin/env",
+           "PG_CLUSTER_CONF_ROOT=" + (dir_ / "etc"),
+           "/usr/bin/pg_createcluster",
+           "-u",
+           postgres_account(),
+           "-d",
+           data(),
+           "-s",
+           dir_ / "run",
+           "-l",
+           data() + ".start.log",
+           "-p",
+           std::to_string(port_),
+           version(),
+           "serverconf",
+           "--"};
+  words.insert(words.end(), how.begin(), how.end());
+  run(words);
 }
 
 // A process that outlives us when we are killed, and then ends the server.
@@ -94,10 +126,34 @@ Node::~Node() {
   ::waitpid(guard_, nullptr, 0);
 }
 
-std::string Node::config() const { return layout_ == Layout::Apart ? dir_ / "etc" : data(); }
+std::optional<std::string> Node::no_debian() {
+  if (::access("/usr/bin/pg_createcluster", X_OK) != 0) {
+    return "skipped: Debian's programs for clusters are not installed (package postgresql-common)";
+  }
+  if (::geteuid() == 0 && fs::exists("/run/systemd/system")) {
+    return "skipped: with systemd, root's pg_ctlcluster starts units, which a test has none of";
+  }
+  return std::nullopt;
+}
+
+std::string Node::config() const {
+  switch (layout_) {
+    case Layout::InData: return data();
+    case Layout::Apart: return dir_ / "etc";
+    case Layout::Debian: break;
+  }
+  return dir_ / ("etc/" + version() + "/serverconf");
+}
+
+ClusterRoots Node::roots() const {
+  ClusterRoots roots = nowhere(dir_);
+  if (layout_ == Layout::Debian) roots.debian_config = dir_ / "etc";
+  return roots;
+}
 
 ClusterChoice Node::choice() const {
   ClusterChoice choice;
+  if (layout_ == Layout::Debian) return choice;  // its name is enough
   choice.data = data();
   choice.config = layout_ == Layout::Apart ? config() : "";
   choice.bin = postgres_programs();
@@ -106,7 +162,7 @@ ClusterChoice Node::choice() const {
 
 Cluster Node::cluster() const {
   SteadyClock clock;
-  return find_cluster(choice(), clock, nowhere(dir_));
+  return find_cluster(choice(), clock, roots());
 }
 
 void Node::start() const {

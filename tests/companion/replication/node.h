@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Node: the database of one node of a cluster, made by initdb in a temporary directory and run as
 // an account that is not root, as a distribution leaves it behind: configuration in the data
-// directory (RHEL) or apart (Debian). Unlike Postgres, whoever likes may stop, replace and start
-// it; whatever server has the data directory at the end is ended, also when the test is killed.
-// Failures to set up are exceptions.
+// directory (RHEL) or apart (Debian); or made and started by Debian's own programs. Unlike
+// Postgres, whoever likes may stop, replace and start it; whatever server has the data directory at
+// the end is ended, also when the test is killed. Failures to set up are exceptions.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,9 @@ namespace xs::test {
 
 class Node {
  public:
-  enum class Layout { InData, Apart };
+  enum class Layout { InData, Apart, Debian };
+  // A sentence for a skipped test where there can be none of Layout::Debian.
+  static std::optional<std::string> no_debian();
   explicit Node(Layout layout = Layout::InData, const std::vector<std::string>& settings = {});
   ~Node();
   Node(const Node&) = delete;
@@ -31,7 +34,8 @@ class Node {
   std::string config() const;
   std::uint16_t port() const { return port_; }
   ClusterChoice choice() const;
-  Cluster cluster() const;  // found without a look at this machine
+  ClusterRoots roots() const;  // where this node's clusters are looked for
+  Cluster cluster() const;     // found without a look at this machine
 
   void start() const;
   void stop() const;
@@ -47,6 +51,7 @@ class Node {
   std::string log() const;
 
  private:
+  void make_cluster();
   void guard();
 
   TempDir dir_;

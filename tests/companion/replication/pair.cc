@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 Pair::Pair(Profile profile, Node::Layout primary_layout, Node::Layout standby_layout)
     : primary(primary_layout), standby(standby_layout) {
   primary_setup.cluster = primary.choice();
-  primary_setup.roots = nowhere(primary.dir());
+  primary_setup.roots = primary.roots();
   primary_setup.name = "ss1";
   primary_setup.hosts = {"localhost", "127.0.0.1"};
   primary_setup.standbys = {{"ss2", {"localhost"}}};
@@ -28,7 +28,7 @@ Pair::Pair(Profile profile, Node::Layout primary_layout, Node::Layout standby_la
     primary_setup.password_file = primary.dir().write("password", "s3cret word\n");
   }
   standby_setup.cluster = standby.choice();
-  standby_setup.roots = nowhere(standby.dir());
+  standby_setup.roots = standby.roots();
   standby_setup.pki = standby.dir() / "pki";
   standby_setup.again = "setup standby";
   standby_setup.stream_limit = std::chrono::seconds(60);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/rewind.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 
 #include "base/io.h"
+#include "companion/replication/rejoin_copy.h"
+#include "tests/companion/replication/deaths.h"
 #include "tests/companion/replication/node.h"
 #include "tests/support/catch.h"
 #include "tests/support/postgres.h"
@@ -30,7 +34,7 @@ struct Data {
     give_to_postgres(dir.path());
     cluster.data = cluster.config = dir / "data";
     cluster.owner = postgres_account();
-    cluster.user = user_named(cluster.owner);
+    cluster.user = find_user(cluster.owner).value();
     add("PG_VERSION", "15");
     add("base/1/1259", "a table");
     add("postgresql.conf", "ours");
@@ -161,4 +165,27 @@ TEST_CASE("rewind: PostgreSQL's data is not taken for this node's own", "[replic
                            "pg_ident.conf", "server.key", "log", "conf.d", "pg_log"}) {
     CHECK(is_own_entry(name));
   }
+}
+
+TEST_CASE("rewind: a node's own files are durable in a copy before it may take the data's place",
+          "[replication]") {
+  const Data data;
+  data.add("postgresql.auto.conf", "ours");
+  data.put("copy/base/1/1259", "a table");
+  data.put("copy/postgresql.conf", "theirs");
+  data.put("copy/conf.d/theirs.conf", "theirs");
+  const std::string from = data.dir / "data";
+  const std::string to = data.dir / "copy";
+  const auto copy = [&] {
+    const AsOwner rights(data.cluster.user);
+    copy_own_entries(from, to);
+  };
+  const std::string words = words_when_failing(SYS_fsync, EIO, copy);
+  CHECK_THAT(words, Contains("fsync '" + to + "/") && Contains("Input/output error"));
+  copy();
+  CHECK(data.dir.read("copy/base/1/1259") == "a table");
+  CHECK(data.dir.read("copy/postgresql.conf") == "ours");
+  CHECK(data.dir.read("copy/conf.d/tls.conf") == "ours");
+  CHECK(data.dir.read("copy/log/monday") == "our log");
+  CHECK_FALSE(fs::exists(data.dir / "copy/conf.d/theirs.conf"));
 }

@@ -274,13 +274,28 @@ TEST_CASE("setup: a standby that has fallen behind for good is taken anew on dem
                         "t"));
   pair.primary.sql("checkpoint");
   CHECK(pair.primary.says("select wal_status from pg_replication_slots", "lost"));
+  const auto lost = thrown_by([&] { pair.setup_standby(); });
+  REQUIRE(lost);
+  CHECK(exit_code(lost->fault()) == 25);
+  CHECK_THAT(lost->text(), Contains("the primary's slot 'ss2' has lost WAL") &&
+                               Contains("`setup primary` there once more") &&
+                               Contains("--reclone"));
+  CHECK_FALSE(pair.standby.running());
+  for (int i = 0; i < 3; ++i) {
+    pair.primary.sql("create table gone" + std::to_string(i) + " (i int)");
+    pair.primary.sql("select pg_switch_wal()");
+    pair.primary.sql("checkpoint");
+  }
+  // The primary makes its slot anew; what the standby needs is gone all the same.
+  CHECK(pair.setup_primary());
+  CHECK(pair.primary.value("select wal_status from pg_replication_slots") != "lost");
   pair.standby_setup.stream_limit = std::chrono::seconds(3);
   const auto error = thrown_by([&] { pair.setup_standby(); });
   REQUIRE(error);
+  INFO(error->text());
   CHECK(error->fault() == Fault::Timeout);
-  CHECK_THAT(error->text(), Contains("does not follow"));
-  // The primary makes its slot anew, the standby its copy.
-  CHECK(pair.setup_primary());
+  CHECK_THAT(error->text(), Contains("does not follow") && Contains("has already been removed") &&
+                                Contains("take a fresh copy with --reclone"));
   pair.standby_setup.reclone = true;
   pair.standby_setup.stream_limit = std::chrono::seconds(60);
   CHECK(pair.setup_standby());
