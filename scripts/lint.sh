@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# lint.sh format|shell|tidy BUILD ...: what a machine can see of the style. Changes nothing.
+# lint.sh format|shell|gcc BUILD|tidy BUILD ...: what a machine can see of the style. Changes nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,17 @@ sources() { git ls-files -- '*.cc' '*.h'; }
 format() { sources | xargs clang-format-14 --dry-run -Werror; }
 
 shell() { shellcheck -x check demo .ci/run scripts/*.sh; }
+
+# What BUILD configured but did not build, g++ reads: the tests are compiled by clang alone.
+gcc() {
+  python3 - "$1" <<'PYTHON' | xargs -P "$(nproc)" -d '\n' -n 1 sh -c
+import json, os, sys
+for entry in json.load(open(sys.argv[1] + "/compile_commands.json")):
+    command, _, rest = entry["command"].partition(" -o ")
+    if not os.path.exists(os.path.join(entry["directory"], rest.split(" ")[0])):
+        print(f"cd '{entry['directory']}' && {command} -O0 -U_FORTIFY_SOURCE -fsyntax-only '{entry['file']}'")
+PYTHON
+}
 
 # Of the files on stdin, those that are compiled there.
 built_in() {
@@ -33,8 +44,8 @@ tidy() {
 while [ $# -gt 0 ]; do
   case "$1" in
     format | shell) "$1" ;;
-    tidy)
-      tidy "$2"
+    gcc | tidy)
+      "$1" "$2"
       shift
       ;;
     *)

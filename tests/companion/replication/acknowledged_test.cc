@@ -87,7 +87,8 @@ TEST_CASE("promote: no acknowledged commit of 10,000 is missing after the primar
   std::vector<std::thread> writers;
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < kWriters; ++i) {
-    writers.emplace_back(write_rows, std::cref(pair.ss1), i, kWriters, std::ref(acknowledged[i]),
+    auto& mine = acknowledged[static_cast<std::size_t>(i)];
+    writers.emplace_back(write_rows, std::cref(pair.ss1), i, kWriters, std::ref(mine),
                          std::ref(all));
   }
   const bool enough =
