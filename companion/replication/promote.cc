@@ -327,7 +327,9 @@ class Promotion {
       const ServerState now = look_at_server(cluster_, clock_, clock_.now() + 10s);
       return !now.standby && now.status && now.status->timeline == now.control.timeline;
     };
-    step.act = [this] { server(order_.limit)->ask("checkpoint", {}, clock_.now() + order_.limit); };
+    step.act = [this] {
+      server(order_.limit + 5s)->ask("checkpoint", {}, clock_.now() + order_.limit);
+    };
     return step;
   }
 

@@ -31,7 +31,7 @@ struct Places {
     give_to_postgres(dir.path());
     cluster.data = cluster.config = dir / "data";
     cluster.owner = postgres_account();
-    cluster.user = user_named(cluster.owner);
+    cluster.user = find_user(cluster.owner).value();
     make(cluster.data, "old");
   }
   static void make(const std::string& path, const std::string& mark) {

@@ -450,10 +450,11 @@ TEST_CASE("rejoin: what only this node has is thrown away by its number, or not 
 
 TEST_CASE("rejoin: a slot that keeps nothing, or has lost its log, is made anew", "[replication]") {
   if (skipped()) return;
-  PairOptions options;
-  options.primary = {"wal_keep_size = 0", "max_slot_wal_keep_size = 1MB", "max_wal_size = 32MB",
-                     "min_wal_size = 32MB"};
-  const FailoverPair pair(options);
+  const FailoverPair pair;
+  pair.ss1.sql("alter system set wal_keep_size = 0");
+  pair.ss1.sql("alter system set max_slot_wal_keep_size = '1MB'");
+  pair.ss1.sql("select pg_reload_conf()");
+  REQUIRE(pair.ss1.says("show max_slot_wal_keep_size", "1MB"));
   SteadyClock clock;
   const DbTarget target = parse_conninfo(pair.to_ss1(), "test");
   const auto has = [&](const char* slot) {
