@@ -77,15 +77,20 @@ ReplicationVerb add_replication_rejoin(CLI::App& group) {
   CLI::App* app = group.add_subcommand(
       "rejoin",
       "Make this node, an old primary or a standby of it, a standby of the new primary. What it "
-      "wrote and nobody else has is thrown away (told before). Exit code: 0 it streams, 10 or 35 "
-      "the new primary is not reached, 25 refused, 30 it does not stream in time, 42 a login is "
-      "refused, 43 another cluster, 46 that is no primary.");
+      "committed and nobody else has is counted, and thrown away only with --discard. Exit code: "
+      "0 it streams, 10 or 35 the new primary is not reached, 25 refused, 30 it does not stream in "
+      "time, 40 another verb is at work, 42 a login is refused, 43 another cluster, 46 that is no "
+      "primary.");
   const auto order = std::make_shared<RejoinOrder>();
   const auto timeout = std::make_shared<int>(120);
   app->add_option("--primary", order->primary,
                   "The new primary: HOST[:PORT] or 'host=... port=... user=...'. Silent about TLS: "
                   "verify-full, with this node's certificate. [primary_conninfo of this node]");
   app->add_option("--slot", order->slot, "Replication slot at the new primary. [the role's name]");
+  app->add_option("--discard", order->discard,
+                  "Throw away at most this many transactions that were committed on this node and "
+                  "are nowhere else. Without it, or with more of them, it refuses and tells their "
+                  "number. [0]");
   app->add_flag("--allow-reclone", order->allow_reclone,
                 "Where pg_rewind is not possible: take a fresh copy of all data. The old data "
                 "directory is moved aside, not removed.");

@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -80,17 +81,15 @@ bool complete(std::string_view bytes) {
   return length && bytes.size() - blank - kBlankLine.size() >= *length;
 }
 
-std::string receive(int fd, const std::string& subject, Clock& clock, Instant deadline) {
+std::string receive(HttpStream& stream, const std::string& subject) {
   std::string bytes;
   std::array<char, 4096> piece{};
   for (;;) {
-    pollfd one{fd, POLLIN, 0};
-    if (clock.poll({&one, 1}, deadline) == 0) {
+    const auto got = stream.read(piece);
+    if (!got) {
       throw Error(Fault::Timeout, quote(subject) + " did not answer in time (" +
                                       std::to_string(bytes.size()) + " bytes came)");
     }
-    const auto got = read_some(fd, piece, subject);
-    if (!got) continue;
     if (*got == 0) return bytes;
     if (bytes.size() + *got > kHttpReplyLimit) {
       throw Error(Fault::Protocol, quote(subject) + " answers with more than " +
@@ -101,20 +100,58 @@ std::string receive(int fd, const std::string& subject, Clock& clock, Instant de
   }
 }
 
-std::string request_for(const HttpTarget& target) {
+bool visible(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c >= ' ' && c < 127; });
+}
+
+std::string request_for(const HttpTarget& target, std::string_view authorization) {
   const bool odd = target.path.empty() || target.path.front() != '/' ||
                    std::any_of(target.path.begin(), target.path.end(),
                                [](unsigned char c) { return c <= ' ' || c >= 127; });
   if (odd) throw Error(Fault::Usage, quote(target.path) + " is no path of an HTTP request");
+  if (!visible(target.host) || !visible(authorization)) {
+    throw Error(Fault::Usage, "a header of the request to " + quote(target.text()) +
+                                  " would have a character that none has");
+  }
   const bool six = target.host.find(':') != std::string::npos;
   return "GET " + target.path + " HTTP/1.0\r\nHost: " + (six ? "[" : "") + target.host +
          (six ? "]:" : ":") + std::to_string(target.port) +
-         "\r\nUser-Agent: xroad-companion\r\nConnection: close\r\n\r\n";
+         "\r\nUser-Agent: xroad-companion\r\nConnection: close\r\n" +
+         (authorization.empty() ? "" : "Authorization: " + std::string(authorization) + "\r\n") +
+         "\r\n";
 }
+
+// A socket as it is.
+class PlainStream final : public HttpStream {
+ public:
+  PlainStream(int fd, std::string subject, Clock& clock, Instant deadline)
+      : fd_(fd), subject_(std::move(subject)), clock_(clock), deadline_(deadline) {}
+  void write(std::string_view bytes) override {
+    write_all(fd_, bytes, clock_, deadline_, subject_);
+  }
+  std::optional<std::size_t> read(std::span<char> into) override {
+    for (;;) {
+      pollfd one{fd_, POLLIN, 0};
+      if (clock_.poll({&one, 1}, deadline_) == 0) return std::nullopt;
+      if (const auto got = read_some(fd_, into, subject_)) return got;
+    }
+  }
+
+ private:
+  int fd_;
+  std::string subject_;
+  Clock& clock_;
+  Instant deadline_;
+};
 
 }  // namespace
 
 std::string HttpTarget::text() const { return escape(host + ":" + std::to_string(port) + path); }
+
+std::string HttpTarget::where() const {
+  const bool six = host.find(':') != std::string::npos;
+  return escape((six ? "[" + host + "]" : host) + ":" + std::to_string(port));
+}
 
 HttpReply parse_http_reply(std::string_view bytes) {
   const std::size_t blank = bytes.find(kBlankLine);
@@ -138,14 +175,14 @@ HttpReply parse_http_reply(std::string_view bytes) {
   return reply;
 }
 
-HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline) {
-  const std::string request = request_for(target);
+HttpReply http_get_over(HttpStream& stream, const HttpTarget& target,
+                        std::string_view authorization) {
+  const std::string request = request_for(target, authorization);
   const std::string subject = target.text();
-  const Fd fd = tcp_open(target.host, target.port, clock, deadline);
   std::string bytes;
   try {
-    write_all(fd.get(), request, clock, deadline, subject);
-    bytes = receive(fd.get(), subject, clock, deadline);
+    stream.write(request);
+    bytes = receive(stream, subject);
   } catch (const Error& error) {
     // A reset is the peer's doing, not a local file's.
     if (error.fault() != Fault::Io) throw;
@@ -156,6 +193,13 @@ HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline) {
   } catch (const Error& error) {
     throw Error(error.fault(), subject + ": " + error.text(), error.code());
   }
+}
+
+HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline) {
+  request_for(target, {});  // before a connection is made for nothing
+  const Fd fd = tcp_open(target.host, target.port, clock, deadline);
+  PlainStream stream(fd.get(), target.text(), clock, deadline);
+  return http_get_over(stream, target);
 }
 
 }  // namespace xs

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // http_get: one GET in HTTP/1.0 to a port of this node or of a peer, with a deadline and a size
-// limit. Called by the checks. No TLS, no redirects, no chunked bodies, no connection kept.
+// limit. Called by the checks, and over TLS (companion/tls.h) by whoever asks a Central Server. No
+// redirects, no connection kept, and no chunked bodies: to HTTP/1.0 a server must not send them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,7 +19,8 @@ struct HttpTarget {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::string path = "/";
-  std::string text() const;  // "127.0.0.1:5566/memory-usage", escaped
+  std::string text() const;   // "127.0.0.1:5566/memory-usage", escaped
+  std::string where() const;  // "127.0.0.1:5566", "[::1]:5566", escaped
 };
 
 struct HttpReply {
@@ -30,6 +34,19 @@ inline constexpr std::size_t kHttpReplyLimit = 64U << 10;  // with its headers
 // Any status is an answer. Throws Network (refused, no such host), Timeout, Stream (cut off),
 // Protocol (not HTTP, or larger than the limit).
 HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline);
+
+// What a request and its answer travel over, in both directions until the deadline that it has.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  virtual void write(std::string_view bytes) = 0;
+  // 0: the end; nothing: the deadline.
+  virtual std::optional<std::size_t> read(std::span<char> into) = 0;
+};
+
+// The same over a stream that is open. `authorization` is a header's value, and in no message.
+HttpReply http_get_over(HttpStream& stream, const HttpTarget& target,
+                        std::string_view authorization = {});
 
 // A whole reply as it came until the end of the connection. Throws Protocol, and Stream when the
 // body is shorter than its Content-Length.

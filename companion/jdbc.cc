@@ -203,6 +203,48 @@ std::optional<std::string> take_line(std::string_view& text) {
   return line;
 }
 
+using Properties = std::map<std::string, std::string>;
+
+// The names under which a db.properties tells of one database.
+struct Keys {
+  std::string url, username, password, schema;
+};
+
+Keys keys_of(const std::string& name) {
+  const std::string prefix = name + ".hibernate.connection.";
+  return {prefix + "url", prefix + "username", prefix + "password",
+          name + ".hibernate.hikari.dataSource.currentSchema"};
+}
+
+DbTarget from_properties(const Properties& values, const Keys& keys) {
+  const auto find = [&values](const std::string& key) {
+    const auto value = values.find(key);
+    return value == values.end() ? std::string() : std::string(trim(value->second));
+  };
+  const std::string url = find(keys.url);
+  if (url.empty()) throw Error(Fault::Usage, "there is no " + keys.url);
+  DbTarget target = parse_jdbc_url(url);
+  if (target.user.empty()) target.user = find(keys.username);
+  if (target.password.empty()) target.password = find(keys.password);
+  if (target.user.empty()) throw Error(Fault::Usage, "there is no " + keys.username);
+  const std::string schema = find(keys.schema);
+  if (!schema.empty()) target.search_path = schema;
+  if (target.database.empty()) target.database = target.user;
+  return target;
+}
+
+// `choose`: the keys, by what the file has.
+template <class Choose>
+DbTarget from_file(const std::string& path, Choose choose) {
+  const std::string text = read_file(path, kDbPropertiesLimit);
+  try {
+    const Properties values = parse_properties(text);
+    return from_properties(values, choose(values));
+  } catch (const Error& error) {
+    throw Error(error.fault(), quote(path) + ": " + error.text());
+  }
+}
+
 }  // namespace
 
 std::string DbTarget::text() const {
@@ -265,27 +307,18 @@ std::map<std::string, std::string> parse_properties(std::string_view text) {
 }
 
 DbTarget read_db_properties(const std::string& path, const std::string& name) {
-  const std::string text = read_file(path, kDbPropertiesLimit);
-  const std::string prefix = name + ".hibernate.connection.";
-  try {
-    const auto values = parse_properties(text);
-    const auto find = [&values](const std::string& key) {
-      const auto value = values.find(key);
-      return value == values.end() ? std::string() : std::string(trim(value->second));
-    };
-    const std::string url = find(prefix + "url");
-    if (url.empty()) throw Error(Fault::Usage, "there is no " + prefix + "url");
-    DbTarget target = parse_jdbc_url(url);
-    if (target.user.empty()) target.user = find(prefix + "username");
-    if (target.password.empty()) target.password = find(prefix + "password");
-    if (target.user.empty()) throw Error(Fault::Usage, "there is no " + prefix + "username");
-    const std::string schema = find(name + ".hibernate.hikari.dataSource.currentSchema");
-    if (!schema.empty()) target.search_path = schema;
-    if (target.database.empty()) target.database = target.user;
-    return target;
-  } catch (const Error& error) {
-    throw Error(error.fault(), quote(path) + ": " + error.text());
-  }
+  return from_file(path, [&](const Properties&) { return keys_of(name); });
+}
+
+DbTarget read_any_db_properties(const std::string& path) {
+  return from_file(path, [](const Properties& values) {
+    const std::string spring = "spring.datasource.";
+    if (values.contains(spring + "url")) {
+      return Keys{spring + "url", spring + "username", spring + "password",
+                  spring + "hikari.data-source-properties.currentSchema"};
+    }
+    return keys_of("serverconf");
+  });
 }
 
 }  // namespace xs

@@ -47,5 +47,7 @@ std::map<std::string, std::string> parse_properties(std::string_view text);
 
 // `name`: "serverconf", "messagelog" or "op-monitor". Throws Io, or Usage naming file and key.
 DbTarget read_db_properties(const std::string& path, const std::string& name = "serverconf");
+// The database of a Central Server where it is the file of one (spring.datasource), or serverconf.
+DbTarget read_any_db_properties(const std::string& path);
 
 }  // namespace xs

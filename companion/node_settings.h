@@ -23,6 +23,7 @@
 #include "companion/checks/sync_age.h"
 #include "companion/listen.h"
 #include "companion/replication/access.h"
+#include "companion/replication/central_choice.h"
 #include "companion/replication/cluster_choice.h"
 
 namespace xs {
@@ -77,6 +78,7 @@ struct NodeSettings {
   ReplicationSettings replication;
   UpgradeSettings upgrade;
   ReplicationAccess replication_access;  // for the verbs of `replication`
+  CentralChoice central;                 // for replication status
   ClusterChoice cluster;                 // for those that change the database's cluster
 };
 

@@ -93,6 +93,37 @@ std::vector<HttpTarget> peers(const V& value) {
   return targets;
 }
 
+// Calls `use` with each word of a list that blanks or commas separate.
+template <class Use>
+void each_word(const V& value, const std::string& wanted, Use use) {
+  std::string_view rest = trim(value.value);
+  if (rest.empty()) refuse(value, wanted);
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find_first_of(" \t,"));
+    rest.remove_prefix(std::min(one.size() + 1, rest.size()));
+    if (one.empty()) continue;
+    try {
+      use(std::string(one));
+    } catch (const Error&) {
+      refuse(value, wanted);
+    }
+  }
+}
+
+std::vector<HttpTarget> central_servers(const V& value) {
+  std::vector<HttpTarget> servers;
+  each_word(value, "HOST[:PORT] or https://HOST[:PORT], and more of them",
+            [&](const std::string& one) { servers.push_back(parse_central_server(one)); });
+  return servers;
+}
+
+std::vector<std::string> fingerprints(const V& value) {
+  std::vector<std::string> all;
+  each_word(value, "the 64 hex digits of SHA-256 for each certificate, with colons or without",
+            [&](const std::string& one) { all.push_back(parse_fingerprint(one)); });
+  return all;
+}
+
 void move(ListenAddress& endpoint, std::uint16_t to, const V& value) {
   endpoint.port = to;
   endpoint.where = value.where();
@@ -241,6 +272,20 @@ constexpr auto kRows = std::to_array<SettingRow>({
     {"replication", "primary", "host=ss1.example port=5433 user=ss2",
      "The primary, where this standby's primary_conninfo does not say it.",
      [](S& s, const V& v) { s.replication_access.primary = word(v); }, "the one that it follows"},
+    {"central-server", "addresses", "cs1.example:4000 cs2.example:4000",
+     "On a node of a Central Server, for replication status: the admin interfaces of all its "
+     "nodes.",
+     [](S& s, const V& v) { s.central.servers = central_servers(v); }, "localhost:4000"},
+    {"central-server", "api-key-file", "/etc/xroad-sync/central-server.key",
+     "A key of their REST API, on a line of its own; mode 0640 or less. With it they are asked.",
+     [](S& s, const V& v) { s.central.api_key_file = path(v); }, "none"},
+    {"central-server", "fingerprints",
+     "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0",
+     "SHA-256 of their certificates, each of which is then trusted as it is.",
+     [](S& s, const V& v) { s.central.trust.fingerprints = fingerprints(v); }, "none"},
+    {"central-server", "ca-file", "/etc/xroad-sync/central-ca.pem",
+     "The CA of their certificates, where no fingerprints are given.",
+     [](S& s, const V& v) { s.central.trust.ca_file = path(v); }, "the CAs of this system"},
     {"cluster", "name", "serverconf",
      "The PostgreSQL cluster of this node, which replication's set-up changes: its name, by which\n"
      "; /etc/postgresql (Debian) and /var/lib/pgsql (RHEL) are searched.",

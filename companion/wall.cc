@@ -91,6 +91,13 @@ std::optional<std::int64_t> parse_utc(std::string_view text) {
   return time - *offset;
 }
 
+std::optional<std::int64_t> parse_http_date(const std::string& text) {
+  std::tm parts{};
+  const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  return ::timegm(&parts);
+}
+
 std::string span_text(std::int64_t seconds) {
   if (seconds < 120) return std::to_string(seconds) + " s";
   if (seconds < 7'200) return std::to_string(seconds / 60) + " min";

@@ -20,6 +20,8 @@ std::string utc_text(std::int64_t seconds);
 // An RFC 3339 date and time with its offset, as X-Road writes them; fractions are cut off. Nothing
 // when it is anything else.
 std::optional<std::int64_t> parse_utc(std::string_view text);
+// "Tue, 15 Nov 1994 08:12:31 GMT", as HTTP's Date has it.
+std::optional<std::int64_t> parse_http_date(const std::string& text);
 
 // "47 s", "12 min", "3 h", "5 days": how long something took or is ago.
 std::string span_text(std::int64_t seconds);

@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
 #include <map>
 
 #include "base/child.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "companion/status_report.h"
+#include "companion/wall.h"
 
 namespace xs {
 namespace {
@@ -58,14 +58,6 @@ Finding xroad_point(const DoctorSubject& subject) {
   const auto file = read_file_if_exists(places.config.xroad + "/VERSION", kVersionFileLimit);
   if (file) return fine(excerpt(trim(*file), 60));
   return unknown("there is neither dpkg nor rpm to ask, nor a file VERSION");
-}
-
-// "Tue, 15 Nov 1994 08:12:31 GMT"
-std::optional<std::int64_t> parse_http_date(const std::string& text) {
-  std::tm parts{};
-  const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  if (end == nullptr || *end != '\0') return std::nullopt;
-  return ::timegm(&parts);
 }
 
 Finding peer_point(const DoctorSubject& subject, const HttpTarget& peer) {

@@ -48,6 +48,10 @@ std::string resolved(const std::string& path) {
   return std::string(real.data()) + (slash == 0 ? "" : "/") + given.substr(slash + 1);
 }
 
+std::string parent_path_of(const std::string& path) {
+  return fs::path(path).parent_path().string();
+}
+
 std::string conf_of(const std::string& directory) {
   const auto text = read_file_if_exists(directory + "/postgresql.conf", kConfLimit);
   return text.value_or("");
@@ -65,6 +69,16 @@ std::vector<std::string> debian_configs(const ClusterRoots& roots, const std::st
   return found;
 }
 
+// Where something lies while a rejoin or a set-up that was broken off has the data directory out of
+// its place; in its place else.
+std::string broken_off(const std::string& data, const std::string& name) {
+  if (exists(data)) return data + name;
+  for (const char* place : {".xroad-rejoin/own", ".xroad-rejoin/data", ".xroad-companion/new"}) {
+    if (exists(data + place + name)) return data + place + name;
+  }
+  return data + name;
+}
+
 // The directories of one cluster, as far as they have been named or found.
 struct Places {
   std::string data, config;
@@ -80,7 +94,7 @@ Places look_for(const ClusterChoice& choice, const ClusterRoots& roots) {
   }
   if (found.size() == 1) return {"", found.front(), true, false};
   const std::string rhel = roots.rhel_data + "/" + choice.name;
-  if (is_directory(rhel)) return {rhel, "", false, true};
+  if (is_directory(rhel) || exists(broken_off(rhel, "/PG_VERSION"))) return {rhel, "", false, true};
   unusable("no PostgreSQL cluster named " + quote(choice.name) + " in " + roots.debian_config +
            " or " + roots.rhel_data + "; name it with --data, or make one");
 }
@@ -206,7 +220,9 @@ void find_starter(Cluster& cluster, const ClusterChoice& choice, const Places& p
 }
 
 void find_port(Cluster& cluster, const ClusterChoice& choice, const Places& places) {
-  const std::string conf = conf_of(cluster.config);
+  const std::string conf = conf_of(
+      cluster.config_in_data() ? parent_path_of(broken_off(cluster.data, "/postgresql.conf"))
+                               : cluster.config);
   cluster.port = choice.port;
   if (cluster.port == 0) {
     // RHEL's unit of the guide sets PGPORT=5433, which no file of the cluster shows.
@@ -296,7 +312,7 @@ Cluster find_cluster(const ClusterChoice& given, Clock& clock, const ClusterRoot
   std::optional<int> version;
   {
     const AsOwner rights(cluster.user);
-    version = data_version(cluster.data);
+    version = data_version(parent_path_of(broken_off(cluster.data, "/PG_VERSION")));
     const bool empty =
         !exists(cluster.data) || (is_directory(cluster.data) && fs::is_empty(cluster.data));
     if (!version && !empty) {

@@ -40,7 +40,8 @@ struct Cluster {
   int major = 0;  // of the programs, and of the data where there are any
   Starter starter = Starter::PgCtl;
   std::string service;  // the unit, for Systemd
-  std::string owner;    // the account's name
+  std::string systemctl = "/usr/bin/systemctl";
+  std::string owner;  // the account's name
   ChildUser user;
 
   bool config_in_data() const { return config == data; }

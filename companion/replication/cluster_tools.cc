@@ -25,7 +25,7 @@ std::string seconds_of(Duration limit) {
 
 Command systemctl(const Cluster& cluster, const char* verb, Duration limit) {
   Command command;
-  command.argv = {"/usr/bin/systemctl", verb, cluster.service};
+  command.argv = {cluster.systemctl, verb, cluster.service};
   command.limit = limit;
   command.as_owner = false;
   return command;
@@ -186,6 +186,40 @@ std::optional<ServerProcess> find_server(const Cluster& cluster) {
     server.port = static_cast<std::uint16_t>(*port);
   }
   return server;
+}
+
+void stop_server(const Cluster& cluster, Clock& clock) {
+  std::string trouble;
+  try {
+    run_command(cluster, stop_command(cluster), clock);
+  } catch (const Error& error) {
+    trouble = error.text();
+  }
+  if (!find_server(cluster)) return;
+  // By its own pid file, which needs neither a unit nor a configuration.
+  constexpr Duration kLimit = std::chrono::minutes(2);
+  Command command;
+  command.argv = {cluster.bin + "/pg_ctl", "-D", cluster.data, "-w",  "-s", "-t",
+                  pg_ctl_limit(kLimit),    "-m", "fast",       "stop"};
+  command.limit = kLimit;
+  try {
+    run_command(cluster, command, clock);
+  } catch (const Error& error) {
+    trouble += (trouble.empty() ? "" : "; ") + error.text();
+  }
+  if (const auto left = find_server(cluster)) {
+    throw Error(Fault::Action, "the server of " + quote(cluster.data) + " (process " +
+                                   std::to_string(left->pid) + ") does not stop" +
+                                   (trouble.empty() ? "" : ": " + trouble));
+  }
+}
+
+void require_no_server(const Cluster& cluster) {
+  if (const auto server = find_server(cluster)) {
+    throw Error(Fault::Refused, "a server runs on " + quote(cluster.data) + " (process " +
+                                    std::to_string(server->pid) +
+                                    "): the directory is not moved while it does. Stop it first");
+  }
 }
 
 ControlData parse_control(std::string_view text) {

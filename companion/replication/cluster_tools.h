@@ -46,6 +46,12 @@ struct ServerProcess {
 };
 // The server of this data directory, by its postmaster.pid; nothing when none runs.
 std::optional<ServerProcess> find_server(const Cluster& cluster);
+// Ends with no server on the data directory, whoever has started it: stopping a unit does nothing,
+// and says that all is well, when the server was started outside it. Throws Action when it is left.
+void stop_server(const Cluster& cluster, Clock& clock);
+// Throws Refused while one runs there: whoever renames the directory of a live server has it write
+// on, and into whatever takes the directory's place.
+void require_no_server(const Cluster& cluster);
 
 // What pg_controldata says of a data directory, also of a stopped one.
 struct ControlData {

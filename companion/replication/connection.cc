@@ -155,7 +155,7 @@ DbTarget local_target(const ReplicationAccess& access) {
     target.hosts = {{kSocketDirectory, kServerconfPort}};
     target.user = target.database = "postgres";
   } else {
-    target = read_db_properties(access.db_properties);
+    target = read_any_db_properties(access.db_properties);
   }
   const DbAccess& said = access.local;
   if (!said.host.empty()) target.hosts = {{said.host, target.hosts.at(0).port}};

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "companion/replication/cluster_tools.h"
 #include "companion/replication/owned_file.h"
 
 namespace xs {
@@ -66,22 +67,38 @@ void CopyPlace::check() const {
   throw Error(Fault::Refused, quote(directory_) + " is not ours: move it away");
 }
 
+bool CopyPlace::holds_old() const {
+  const auto made = record();
+  if (!made) return false;
+  const AsOwner rights(cluster_.user);
+  return path_exists(copy()) && inode_of(copy()) != made->inode;
+}
+
+void CopyPlace::refuse_old() const {
+  if (!holds_old()) return;
+  throw Error(Fault::Refused, quote(copy()) +
+                                  " is old data of a change that was broken off, and not the copy: "
+                                  "look at it, and move it away");
+}
+
 void CopyPlace::make_room() const {
   check();
   if (!path_exists(directory_)) directory_step(directory_, 0700, cluster_).act();
   note(kMine);
+  if (swapped()) finish_swap();
+  if (put_back_begun()) put_back();
+  refuse_old();
+  for (const char* fact : {kSwap, "verified", "prepared"}) forget(fact);  // of another copy
   const AsOwner rights(cluster_.user);
-  if (!path_exists(copy())) return;
-  if (path_exists(directory_ + "/" + kSwap)) {
-    throw Error(Fault::Refused, quote(copy()) +
-                                    " may be old data of an interrupted change: look "
-                                    "at it, and move it away");
-  }
-  remove_tree(copy());
+  if (path_exists(copy())) remove_tree(copy());
 }
 
 bool CopyPlace::has(const std::string& fact) const {
   return path_exists(directory_) && read_owned(directory_ + "/" + fact, cluster_).has_value();
+}
+
+bool CopyPlace::has(const std::string& fact, const std::string& value) const {
+  return path_exists(directory_) && read_owned(directory_ + "/" + fact, cluster_) == value;
 }
 
 void CopyPlace::note(const std::string& fact, const std::string& value) const {
@@ -125,6 +142,8 @@ std::string CopyPlace::old_data() const {
 // An exchange where there can be one, so that there is always a data directory.
 void CopyPlace::put_in_place(const std::string& old_name) const {
   if (!swapped()) {
+    require_no_server(cluster_);
+    refuse_old();
     const bool there = path_exists(cluster_.data);
     auto made = record();
     if (!made || made->inode != inode_of(copy())) {
@@ -141,15 +160,35 @@ void CopyPlace::put_in_place(const std::string& old_name) const {
     }
     sync_directory(parent_of(cluster_.data));
   }
+  finish_swap();
+}
+
+void CopyPlace::finish_swap() const {
   const auto made = record();
   const AsOwner rights(directory_user(parent_of(cluster_.data), cluster_));
   if (made && path_exists(copy())) rename_path(copy(), made->old_name);
   sync_directory(parent_of(cluster_.data));
 }
 
+bool CopyPlace::put_back_begun() const {
+  const auto made = record();
+  // A swap that goes forward has a copy that is prepared.
+  return made && !made->old_name.empty() && !has("prepared") && !path_exists(cluster_.data) &&
+         path_exists(made->old_name);
+}
+
 void CopyPlace::put_back() const {
   const auto made = record();
+  if (made && put_back_begun()) {
+    {
+      const AsOwner rights(directory_user(parent_of(cluster_.data), cluster_));
+      rename_path(made->old_name, cluster_.data);
+      sync_directory(parent_of(cluster_.data));
+    }
+    return forget(kSwap);
+  }
   if (!made || !swapped()) return;
+  require_no_server(cluster_);
   forget("verified");
   forget("prepared");
   {
@@ -167,9 +206,7 @@ void CopyPlace::put_back() const {
 void CopyPlace::clear() const {
   check();
   if (!path_exists(directory_)) return;
-  if (swapped() && needs_swap()) {
-    throw Error(Fault::Refused, quote(copy()) + " is the old data: it is not removed");
-  }
+  refuse_old();
   const AsOwner rights(directory_user(parent_of(directory_), cluster_));
   remove_tree(directory_);
 }

@@ -4,7 +4,7 @@
 // in is read from the disk alone, so that a run that was killed anywhere can be gone on with.
 // Nothing that we have not made is ever removed: the old data is renamed to DATA.old-TIME. All is
 // done with the rights of the directories' owners. Failures are of class Io, or Refused for a
-// directory that lies in the way.
+// directory that lies in the way and for a data directory that a server runs on.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,13 @@ class CopyPlace {
 
   // Throws Refused when a directory of this name is not ours.
   void check() const;
-  // Makes the directory, and removes a copy that was not finished.
+  // Makes the directory, and removes a copy that was not finished; what may be old data is Refused.
   void make_room() const;
 
-  // Small facts that outlive us: "verified", "prepared".
+  // Small facts that outlive us: "verified", "prepared". Their value says of what: the verb, the
+  // system and its timeline, so that no verb takes the half-done copy of another for its own.
   bool has(const std::string& fact) const;
+  bool has(const std::string& fact, const std::string& value) const;
   void note(const std::string& fact, const std::string& value = "") const;
   void forget(const std::string& fact) const;
 
@@ -36,8 +38,11 @@ class CopyPlace {
   bool swapped() const;
   bool needs_swap() const;  // or has been left in the middle of it
   void put_in_place(const std::string& old_name) const;
+  void finish_swap() const;  // the old data gets its name
   // Back to the old data. The copy may be half used then, and counts as none.
   void put_back() const;
+  // put_back() was cut short: no data directory is left, and the old data has its other name.
+  bool put_back_begun() const;
   // Where the old data lies; "": there was none.
   std::string old_data() const;
 
@@ -50,6 +55,9 @@ class CopyPlace {
     std::string old_name;
   };
   std::optional<Record> record() const;
+  // A swap was begun, and what lies in copy() is not the copy: it is what was in its place.
+  bool holds_old() const;
+  void refuse_old() const;
 
   Cluster cluster_;
   std::string directory_;

@@ -183,6 +183,13 @@ void add_limit(LagLimit& limit, const std::string& text) {
   limit.bytes = bytes;
 }
 
+Health order_findings(std::vector<Judgement>& findings) {
+  std::stable_sort(findings.begin(), findings.end(), [](const Judgement& a, const Judgement& b) {
+    return rank(a.health) > rank(b.health);
+  });
+  return findings.at(0).health;
+}
+
 ReplicationVerdict judge(const ReplicationStatus& status, const ReplicationLimits& limits) {
   ReplicationVerdict verdict;
   Findings& findings = verdict.findings;
@@ -193,21 +200,19 @@ ReplicationVerdict judge(const ReplicationStatus& status, const ReplicationLimit
     judge_primary(status, limits, findings);
   }
   if (findings.empty()) findings.push_back({Health::Ok, "nothing to say"});
-  std::stable_sort(findings.begin(), findings.end(), [](const Judgement& a, const Judgement& b) {
-    return rank(a.health) > rank(b.health);
-  });
-  verdict.health = findings.front().health;
+  verdict.health = order_findings(findings);
   return verdict;
 }
 
-std::string ReplicationVerdict::line(const ReplicationStatus& status,
-                                     const ReplicationLimits& limits) const {
-  std::string text = "REPLICATION " + std::string(health_word(health)) + " - " +
-                     (status.standby ? "standby" : "primary");
+std::string ReplicationVerdict::words(const ReplicationStatus& status) const {
+  std::string text = status.standby ? "standby" : "primary";
   for (const Judgement& finding : findings) text += ", " + finding.text;
-  // A bar begins the numbers.
-  std::replace(text.begin(), text.end(), '|', '/');
-  text += " |";
+  return text;
+}
+
+std::string ReplicationVerdict::numbers(const ReplicationStatus& status,
+                                        const ReplicationLimits& limits) const {
+  std::string text;
   const auto add = [&](const std::string& name, const std::optional<std::uint64_t>& bytes,
                        const std::optional<double>& seconds) {
     if (bytes) {
@@ -221,22 +226,33 @@ std::string ReplicationVerdict::line(const ReplicationStatus& status,
   };
   if (status.standby) {
     add("", status.lag_bytes(), status.lag_seconds());
-  } else {
-    std::optional<std::uint64_t> bytes;
-    std::optional<double> seconds;
-    int count = 0;
-    for (const StandbyLine& one : status.standbys) {
-      if (one.is_backup()) continue;
-      ++count;
-      const auto its_bytes = status.lag_bytes(one);
-      const auto its_seconds = status.lag_seconds(one);
-      if (its_bytes) bytes = std::max(bytes.value_or(0), *its_bytes);
-      if (its_seconds) seconds = std::max(seconds.value_or(0), *its_seconds);
-    }
-    text += " standbys=" + std::to_string(count);
-    add("worst_", bytes, seconds);
+    return text;
   }
-  return text + "\n";
+  std::optional<std::uint64_t> bytes;
+  std::optional<double> seconds;
+  int count = 0;
+  for (const StandbyLine& one : status.standbys) {
+    if (one.is_backup()) continue;
+    ++count;
+    const auto its_bytes = status.lag_bytes(one);
+    const auto its_seconds = status.lag_seconds(one);
+    if (its_bytes) bytes = std::max(bytes.value_or(0), *its_bytes);
+    if (its_seconds) seconds = std::max(seconds.value_or(0), *its_seconds);
+  }
+  text += " standbys=" + std::to_string(count);
+  add("worst_", bytes, seconds);
+  return text;
+}
+
+std::string monitor_line(Health health, std::string words, const std::string& numbers) {
+  // A bar begins the numbers.
+  std::replace(words.begin(), words.end(), '|', '/');
+  return "REPLICATION " + std::string(health_word(health)) + " - " + words + " |" + numbers + "\n";
+}
+
+std::string ReplicationVerdict::line(const ReplicationStatus& status,
+                                     const ReplicationLimits& limits) const {
+  return monitor_line(health, words(status), numbers(status, limits));
 }
 
 }  // namespace xs

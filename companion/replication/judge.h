@@ -37,9 +37,18 @@ struct Judgement {
   std::string text;
 };
 
+// Sorts them, the worst first, and tells the worst; there is at least one.
+Health order_findings(std::vector<Judgement>& findings);
+
+// "REPLICATION OK - words | numbers", with its newline. Each number begins with a blank.
+std::string monitor_line(Health health, std::string words, const std::string& numbers);
+
 struct ReplicationVerdict {
   Health health = Health::Ok;
   std::vector<Judgement> findings;  // the worst first; at least one
+  // The line of a monitoring plugin, and what stands in it before and behind the bar.
+  std::string words(const ReplicationStatus& status) const;
+  std::string numbers(const ReplicationStatus& status, const ReplicationLimits& limits) const;
   std::string line(const ReplicationStatus& status, const ReplicationLimits& limits) const;
 };
 

@@ -78,6 +78,26 @@ std::unique_ptr<Db> replication_login(const DbTarget& target, Clock& clock, Inst
   return std::make_unique<Db>(mine, clock, deadline);
 }
 
+// Of a slot that is there. Where it cannot be asked, it is believed.
+bool keeps_nothing(Db& replication, const DbTarget& target, const std::string& slot, Clock& clock,
+                   Instant deadline) {
+  if (replication.server_version() >= 150'000) {
+    const auto rows = replication.ask("READ_REPLICATION_SLOT \"" + slot + "\"", {}, deadline);
+    return !rows.empty() && rows[0].size() > 1 && !rows[0][1];
+  }
+  DbTarget mine = target;
+  mine.database = "postgres";
+  try {
+    const auto rows =
+        Db(mine, clock, deadline)
+            .ask("select restart_lsn::text from pg_replication_slots where slot_name = $1", {slot},
+                 deadline);
+    return !rows.empty() && !rows[0].at(0);
+  } catch (const Error&) {
+    return false;  // it may replicate, and nothing else
+  }
+}
+
 std::string info_quote(const std::string& value) {
   if (!value.empty() && value.find_first_of(" \t\n'\\") == std::string::npos) return value;
   std::string out = "'";
@@ -198,6 +218,14 @@ NewPrimary look_at_new_primary(const DbTarget& target, Clock& clock, Instant dea
   return found;
 }
 
+std::uint32_t checkpoint_timeline(const DbTarget& target, Clock& clock, Instant deadline) {
+  DbTarget mine = target;
+  mine.database = "postgres";
+  const auto rows = Db(mine, clock, deadline)
+                        .ask("select timeline_id::text from pg_control_checkpoint()", {}, deadline);
+  return static_cast<std::uint32_t>(parse_number(rows.at(0).at(0).value_or("")).value_or(0));
+}
+
 bool has_slot(const DbTarget& target, const std::string& slot, Clock& clock, Instant deadline) {
   const auto db = replication_login(target, clock, deadline);
   if (db->server_version() < 150'000) return false;  // it is tried then
@@ -207,11 +235,24 @@ bool has_slot(const DbTarget& target, const std::string& slot, Clock& clock, Ins
 
 void make_slot(const DbTarget& target, const std::string& slot, Clock& clock, Instant deadline) {
   const auto db = replication_login(target, clock, deadline);
+  const std::string create = "CREATE_REPLICATION_SLOT \"" + slot + "\" PHYSICAL RESERVE_WAL";
   try {
-    db->ask("CREATE_REPLICATION_SLOT \"" + slot + "\" PHYSICAL RESERVE_WAL", {}, deadline);
+    db->ask(create, {}, deadline);
+    return;
   } catch (const Error& error) {
-    if (!error.text().starts_with("42710")) throw;  // it is there
+    if (!error.text().starts_with("42710")) throw;
   }
+  // It is there. One that nobody has used, or that has lost its log, keeps nothing, and cannot be
+  // told to by this protocol.
+  if (!keeps_nothing(*db, target, slot, clock, deadline)) return;
+  try {
+    db->ask("DROP_REPLICATION_SLOT \"" + slot + "\"", {}, deadline);
+  } catch (const Error& error) {
+    if (!error.text().starts_with("55006")) throw;
+    throw Error(Fault::Refused, "another node uses the slot " + quote(slot) +
+                                    " now: has it this node's name? Else give --slot");
+  }
+  db->ask(create, {}, deadline);
 }
 
 }  // namespace xs

@@ -38,7 +38,12 @@ struct NewPrimary {
 // With the file rights that the certificates need: while an AsOwner lives.
 NewPrimary look_at_new_primary(const DbTarget& target, Clock& clock, Instant deadline);
 
-// Physical, and keeping WAL from now on.
+// The timeline of its last checkpoint, which pg_rewind goes by: older than the one that it is on
+// until it has made the first after its promotion.
+std::uint32_t checkpoint_timeline(const DbTarget& target, Clock& clock, Instant deadline);
+
+// Physical, and keeping WAL from now on. One that is there and keeps none is made anew; Refused
+// when another node uses it.
 bool has_slot(const DbTarget& target, const std::string& slot, Clock& clock, Instant deadline);
 void make_slot(const DbTarget& target, const std::string& slot, Clock& clock, Instant deadline);
 

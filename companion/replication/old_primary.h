@@ -4,8 +4,12 @@
 // sees, and one's are thrown away later.
 //
 // Only one answer counts as dead: every address of it says itself that nobody listens there
-// (connection refused). Then its machine is up, no cut network lies between, and the server is not
-// running. All others may be alive and are told apart in their own words:
+// (connection refused), and goes on saying so for the whole patience, because a machine that has
+// just been rebooted says it too, seconds before its server starts. Then the machine is up, no cut
+// network lies between, and the server is not running. An address that is this node's own by now (a
+// virtual one that has moved here) tells nothing; a loopback one is believed for another port than
+// our server's, as of a second server on this machine.
+// All others may be alive and are told apart in their own words:
 // - it lets us in, or refuses us (pg_hba.conf, password, certificate, "starting up"): it runs;
 // - it takes the connection and is silent: a stopped or hung process, a dying disk. It may go on at
 //   any moment, with clients that wait in its queue;
@@ -43,8 +47,13 @@ struct OldPrimary {
   std::string words() const;
 };
 
-// `system`: of our cluster. Nothing is thrown for an answer that is missing.
-OldPrimary look_at_old_primary(const DbTarget& target, const std::string& system, Clock& clock,
-                               Instant deadline);
+// Our own server.
+struct Survivor {
+  std::string system;
+  std::uint16_t port = 0;
+};
+// Asks until `until`, at least once. Nothing is thrown for an answer that is missing.
+OldPrimary look_at_old_primary(const DbTarget& target, const Survivor& own, Clock& clock,
+                               Instant until);
 
 }  // namespace xs

@@ -58,7 +58,7 @@ bool WorkPlan::run_step(std::size_t i, const Say& say) const {
 std::string WorkPlan::take_back(const std::vector<bool>& changed, const Say& say) const {
   std::string said;
   for (std::size_t i = changed.size(); i-- > 0;) {
-    if (!changed[i] || !steps_[i].undo) continue;
+    if (!steps_[i].undo || (!changed[i] && !steps_[i].always_undo)) continue;
     try {
       steps_[i].undo();
       say("taken back: " + steps_[i].what + "\n");
@@ -73,6 +73,7 @@ std::string WorkPlan::take_back(const std::vector<bool>& changed, const Say& say
 }
 
 bool WorkPlan::run(const Say& say) const {
+  const std::shared_ptr<void> held = take_ ? take_() : nullptr;
   std::vector<bool> changed;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     changed.push_back(true);  // a step that fails may have done half of its work

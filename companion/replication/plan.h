@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@ struct WorkStep {
   std::function<bool()> done;            // changes nothing; without one: never
   std::function<void()> act;             // throws Error
   std::function<void()> undo;            // when this or a later step of the run fails
+  bool always_undo = false;              // also when it was done already
   std::function<std::string()> not_yet;  // a reason to leave it for a later run; "": none
 };
 
@@ -34,6 +36,8 @@ class WorkPlan {
   void add(WorkStep step) { steps_.push_back(std::move(step)); }
   // A line that is printed behind everything else.
   void note(std::string line) { notes_.push_back(std::move(line)); }
+  // What run() holds from its begin to its end, such as a lock; not asked for to describe().
+  void hold(std::function<std::shared_ptr<void>()> take) { take_ = std::move(take); }
 
   // Prints every step with its detail, and whether it is done already. Changes nothing.
   void describe(const Say& say) const;
@@ -49,6 +53,7 @@ class WorkPlan {
   std::string label(std::size_t i) const;
 
   std::string again_;
+  std::function<std::shared_ptr<void>()> take_;
   std::vector<WorkStep> steps_;
   std::vector<std::string> notes_;
 };

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/promote.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "companion/replication/auto_conf.h"
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/connection.h"
 #include "companion/replication/control.h"
 #include "companion/replication/old_primary.h"
 #include "companion/replication/plan.h"
+#include "companion/replication/promote_words.h"
+#include "companion/replication/rewind.h"
 #include "companion/replication/server_state.h"
-#include "companion/replication/show.h"
 #include "companion/replication/timeline.h"
 
 namespace xs {
@@ -41,6 +41,7 @@ class Promotion {
       throw Error(Fault::Unsupported, "PostgreSQL " + std::to_string(cluster_.major) +
                                           " is too old: 12 or newer is needed");
     }
+    if (!order_.dry_run) lock_.emplace(cluster_);
     look();
     if (!state_.standby) return is_primary();
     if (!state_.status && configured(cluster_, "hot_standby", clock_) != "off") {
@@ -48,7 +49,11 @@ class Promotion {
                                  ". Wait until it does; its log says what it waits for");
     }
     check_old_primary();
-    say_(lag_words());
+    // Its receiver has ended with the old primary, and no title tells any more.
+    if (!state_.status && !state_.received) {
+      state_.received = end_of_log(cluster_, state_.control, clock_);
+    }
+    say_(lag_words(state_, old_));
     const WorkPlan plan = make_plan();
     if (order_.dry_run) return plan.describe(say_);
     plan.run(say_);
@@ -67,9 +72,20 @@ class Promotion {
     }
   }
 
+  // Perhaps since a run of ours that did not come to its end, so its last steps are taken.
   void is_primary() {
     say_("This database is a primary already, on timeline " + std::to_string(timeline()) +
-         ": nothing to do.\n");
+         ": nothing to do but to make sure of it.\n");
+    warn_of_names();
+    WorkPlan plan(order_.again);
+    plan.add(write_step());
+    plan.add(checkpoint_step());
+    if (order_.dry_run) return plan.describe(say_);
+    plan.run(say_);
+    if (timeline() > 1) tell_next();
+  }
+
+  void warn_of_names() {
     const auto rows =
         ask("select current_setting('synchronous_standby_names'), (select count(*) from "
             "pg_stat_replication where sync_state in ('sync', 'quorum'))");
@@ -86,12 +102,10 @@ class Promotion {
   void check_old_primary() {
     std::string reason;
     try {
-      const DbTarget target = old_target();
-      const Instant deadline = clock_.now() + order_.patience;
-      {
-        const AsOwner rights(cluster_.user);
-        old_ = look_at_old_primary(target, state_.control.system_id, clock_, deadline);
-      }
+      target_ = old_target();
+      // A person's word needs no patience.
+      const Instant deadline = clock_.now() + (order_.fenced ? Duration{} : order_.patience);
+      old_ = ask_old_primary(deadline);
       if (old_.life != Life::Gone) reason = old_.words();
       // Its end travels faster than its machine's answer, but not by much.
       while (reason.empty() && still_receives()) {
@@ -117,6 +131,22 @@ class Promotion {
     say_("WARNING: " + reason + ".\nGoing on, because you say that it is fenced.\n");
   }
 
+  OldPrimary ask_old_primary(Instant until) {
+    const auto server = find_server(cluster_);
+    const Survivor own{state_.control.system_id, server ? server->port : cluster_.port};
+    const AsOwner rights(cluster_.user);
+    return look_at_old_primary(target_, own, clock_, until);
+  }
+
+  // It may have been started since.
+  void check_again() {
+    if (order_.fenced) return;
+    const OldPrimary now = ask_old_primary(clock_.now());
+    if (now.life == Life::Gone) return;
+    throw Error(Fault::Refused, "it did not run when it was asked first, but now " + now.words() +
+                                    ". This standby has not been promoted");
+  }
+
   DbTarget old_target() {
     const std::string known = configured(cluster_, "primary_conninfo", clock_);
     DbTarget target;
@@ -133,31 +163,6 @@ class Promotion {
   bool still_receives() {
     state_ = look_at_server(cluster_, clock_, clock_.now() + 10s);
     return state_.streams;
-  }
-
-  std::string lag_words() {
-    std::string text = "This standby";
-    if (!state_.status) {
-      text += " answers no questions (hot_standby is off)";
-      if (state_.received) text += "; it has received up to " + lsn_text(*state_.received);
-      return text + "; what it has received is replayed before it is a primary.\n";
-    }
-    const ReplicationStatus& status = *state_.status;
-    const auto known = [](const Position& p) { return p ? lsn_text(*p) : std::string("nowhere"); };
-    const std::uint64_t received = status.received.value_or(0);
-    const std::uint64_t replayed = status.replayed.value_or(0);
-    if (received > replayed) text += " has received up to " + lsn_text(received) + " and";
-    text += " has replayed up to " + known(status.replayed);
-    if (received > replayed) {
-      text += "; the " + bytes_text(received - replayed) + " between are replayed first";
-    }
-    Position end = old_.position;
-    if (!end && status.receiver) end = status.receiver->primary_end;
-    if (!end) return text + ". How far the old primary was cannot be seen from here.\n";
-    const std::uint64_t have = std::max(received, replayed);
-    if (*end <= have) return text + ". That is all that the old primary is known to have had.\n";
-    return text + ".\nWARNING: the old primary was at " + lsn_text(*end) + ": " +
-           bytes_text(*end - have) + " of its writes never came here and will be lost.\n";
   }
 
   std::vector<DbRow> ask(const std::string& sql) {
@@ -250,6 +255,7 @@ class Promotion {
       return now.status && !now.standby;
     };
     step.act = [this] {
+      check_again();
       const Instant deadline = clock_.now() + order_.limit;
       run_command(cluster_, promote_command(), clock_);
       Position at;
@@ -280,9 +286,11 @@ class Promotion {
     const std::string sql = "select pg_logical_emit_message(true, 'xroad-companion', 'promoted')";
     step.detail = [sql] { return "SQL " + sql + "   (no table is touched)\n"; };
     step.act = [this, sql] {
-      const auto db = server(30s);
+      // The server gives up later than we do: a wait for a standby that it gives up is no failure
+      // to it, but the commit is here alone.
+      const auto db = server(order_.write_limit + 5s);
       try {
-        db->ask(sql, {}, clock_.now() + 30s);
+        db->ask(sql, {}, clock_.now() + order_.write_limit);
       } catch (const Error& error) {
         const std::string names = configured(cluster_, kNames, clock_);
         throw Error(error.fault(),
@@ -319,49 +327,16 @@ class Promotion {
   }
 
   void tell_next() {
-    const std::string old = old_.where.empty() ? "the old primary" : old_.where;
-    std::array<char, 256> name{};
-    if (::gethostname(name.data(), name.size() - 1) != 0) name[0] = '\0';
-    const std::string host = name[0] == '\0' ? "THIS-NODE" : escape(name.data());
-    std::string text =
-        "This node is the primary now: timeline " + std::to_string(timeline()) + forked_at() +
-        ". It takes writes.\n\nWhat is left to do:\n"
-        "1. The old primary (" +
-        old +
-        "): never start it as it is; two primaries lose writes. If it still runs, stop it. Take it "
-        "back as a standby, on it:\n"
-        "     xroad-companion replication rejoin --primary 'host=" +
-        host + " port=" + std::to_string(cluster_.port) +
-        "'\n"
-        "2. Before that, on this node, let standbys in (addresses, roles, slots):\n"
-        "     xroad-companion replication setup primary --name " +
-        host +
-        " --standby NAME ...\n"
-        "   Other standbys than the old primary follow by `rejoin` too.\n"
-        "3. X-Road, on this node: [node] type=master in /etc/xroad/conf.d/node.ini; on the old "
-        "primary type=slave. Restart their X-Road services.\n"
-        "4. /etc/xroad/db.properties: a node that uses its own database (localhost, as the guide "
-        "says) stays as it is; where the old primary's host is named, name this one. Clients of a "
-        "Central Server find it by secondary_hosts.\n"
-        "5. xroad-sync: a primary does not pull: systemctl disable --now xroad-sync.timer on this "
-        "node; on all others [primary] host=" +
-        host +
-        " in /etc/xroad-sync/xroad-sync.ini, and this node must let their keys in.\n"
-        "6. The load balancer needs nothing; look at `xroad-companion status` on each node.\n";
-    if (emptied_) {
-      text += std::string("7. ") + kNames +
-              " has been made empty, so nothing waits for a standby, AND A WRITE IS SAFE ONLY "
-              "HERE. When a standby streams again: alter system reset " +
-              kNames + "; then `setup primary --profile synchronous`.\n";
-    }
-    say_("\n" + text);
+    say_("\n" + next_words({timeline(), forked_at(), old_.where, cluster_.port, emptied_}));
   }
 
   const PromoteOrder& order_;
   Clock& clock_;
   const SayText& say_;
   Cluster cluster_;
+  std::optional<ClusterLock> lock_;
   ServerState state_;
+  DbTarget target_;
   OldPrimary old_;
   bool emptied_ = false;
 };

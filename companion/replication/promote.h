@@ -8,10 +8,12 @@
 // pause that somebody forgot is made visible. Names in synchronous_standby_names are taken out,
 // because every write would wait for standbys that this node does not have. Ends when a write has
 // been committed on the new timeline; nothing is left in any table.
-// A node that is a primary already is told so, and no failure.
+// A node that is a primary already is told so, and no failure: a run that was cut short may have
+// left it so, and its last steps are taken then.
 //
 // Failures: Refused (it may be alive), Role (its server is no standby), Io (its server does not
-// run), Usage, Timeout (the request stands, run it again), Mismatch (a write fails).
+// run), Usage, Locked, Timeout (the request stands, run it again; or a write hangs), Mismatch (one
+// fails).
 #pragma once
 
 #include <chrono>
@@ -30,9 +32,10 @@ struct PromoteOrder {
   std::string primary;  // where the old one was; empty: primary_conninfo
   bool fenced = false;
   bool dry_run = false;
-  Duration patience = std::chrono::seconds(10);  // for an answer of the old primary
-  Duration limit = std::chrono::minutes(5);      // for the promotion
-  std::string again;                             // the command that repeats this
+  Duration patience = std::chrono::seconds(10);     // the old primary refuses for so long
+  Duration limit = std::chrono::minutes(5);         // for the promotion
+  Duration write_limit = std::chrono::seconds(30);  // for the write that proves it
+  std::string again;                                // the command that repeats this
 };
 
 using SayText = std::function<void(std::string_view)>;

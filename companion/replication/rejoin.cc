@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/rejoin.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
-#include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/connection.h"
 #include "companion/replication/copy_place.h"
@@ -17,6 +16,7 @@
 #include "companion/replication/plan.h"
 #include "companion/replication/rejoin_copy.h"
 #include "companion/replication/rejoin_look.h"
+#include "companion/replication/rejoin_rewind.h"
 #include "companion/replication/rewind.h"
 
 namespace xs {
@@ -42,6 +42,7 @@ class Rejoin {
       throw Error(Fault::Unsupported, "PostgreSQL " + std::to_string(cluster_.major) +
                                           " is too old: 12 or newer is needed");
     }
+    if (!order_.dry_run) lock_.emplace(cluster_);
     if (!path_exists(cluster_.data) && !go_on()) return;
     facts_ = look_for_rejoin(order_, cluster_, place_, clock_);
     if (facts_.way == Way::Nothing) {
@@ -66,10 +67,12 @@ class Rejoin {
   // A run that was killed had the data elsewhere. False: this is a dry run, and it is told.
   bool go_on() {
     const bool parked = place_.parked();
-    if (!parked && !copy_.has("prepared")) return true;  // whoever reads it will say so
+    const bool back = copy_.put_back_begun();
+    if (!parked && !back && !copy_.has("prepared")) return true;  // whoever reads it will say so
     if (order_.dry_run) {
       say_(
-          "A rejoin was broken off while the data directory was not in its place. Run this "
+          "A rejoin or a set-up was broken off while the data directory was not in its place. Run "
+          "this "
           "without --dry-run: it goes on there.\n");
       return false;
     }
@@ -77,6 +80,9 @@ class Rejoin {
     if (parked) {
       say_("a rejoin was broken off: the data directory is put back into its place\n");
       place_.put_back();
+    } else if (back) {
+      say_("a set-up was broken off: the old data is put back into its place\n");
+      copy_.put_back();
     } else {
       copy_.put_in_place(aside_name(cluster_, wall_));
     }
@@ -86,8 +92,11 @@ class Rejoin {
 
   WorkPlan make_plan() {
     WorkPlan plan(order_.again);
+    const RewindWork rewind{facts_, order_, place_, clock_, say_};
+    if (facts_.way == Way::Rewind) add_checkpoint_step(plan, rewind);
     plan.add(fence_step());
     plan.add(stop_step());
+    plan.add(count_step());
     plan.add(slot_step());
     plan.add(
         kept(edit_step(cluster_.conf_file(), cluster_, "say whom it follows",
@@ -98,11 +107,9 @@ class Rejoin {
                               [](const std::string& text) { return following_auto_conf(text); })));
     }
     if (facts_.way == Way::Rewind) {
-      plan.add(recover_step());
-      plan.add(rewind_step());
+      add_rewind_steps(plan, rewind);
     } else if (facts_.way == Way::Copy) {
-      const CopyWork work{facts_, order_, copy_, clock_, wall_};
-      add_copy_steps(plan, work);
+      add_copy_steps(plan, {facts_, order_, copy_, clock_, wall_});
     }
     plan.add(start_step());
     plan.add(stream_step());
@@ -130,7 +137,19 @@ class Rejoin {
     step.what = "stop its server";
     step.detail = [this] { return "$ " + command_text(cluster_, stop_command(cluster_)) + "\n"; };
     step.done = [this] { return !find_server(cluster_); };
-    step.act = [this] { run_command(cluster_, stop_command(cluster_), clock_); };
+    step.act = [this] { stop_server(cluster_, clock_); };
+    return step;
+  }
+
+  WorkStep count_step() {
+    WorkStep step;
+    step.what = "count again what only this node has";
+    step.detail = [this] {
+      return "at most " + std::to_string(order_.discard) +
+             " transaction(s) may be thrown away (--discard)\n";
+    };
+    step.done = [this] { return facts_.own.timeline == 0; };  // a mixture, of no use
+    step.act = [this] { check_stopped_tail(order_, facts_, clock_); };
     return step;
   }
 
@@ -149,69 +168,6 @@ class Rejoin {
     step.act = [this, &target] {
       const AsOwner rights(cluster_.user);
       make_slot(target, facts_.slot, clock_, clock_.now() + order_.patience);
-    };
-    return step;
-  }
-
-  WorkStep recover_step() {
-    WorkStep step;
-    step.what = "bring its own log to its end, as a standby that talks to nobody";
-    step.detail = [this] {
-      return "$ " + command_text(cluster_, recover_command(cluster_, order_.work_limit)) + "\n$ " +
-             command_text(cluster_, end_recovery_command(cluster_)) + "\n";
-    };
-    step.done = [this] {
-      return !find_server(cluster_) &&
-             read_control(cluster_, cluster_.data, clock_).stopped_cleanly();
-    };
-    step.act = [this] {
-      if (!is_fenced(cluster_.data)) {
-        throw Error(Fault::Refused, "standby.signal is gone: somebody else is at work here");
-      }
-      run_command(cluster_, recover_command(cluster_, order_.work_limit), clock_);
-      run_command(cluster_, end_recovery_command(cluster_), clock_);
-    };
-    return step;
-  }
-
-  Command rewind(bool dry_run) const {
-    return rewind_command(cluster_, dry_run ? cluster_.data : place_.parked_data(),
-                          conninfo_text(facts_.primary.target, "postgres"), dry_run,
-                          order_.work_limit);
-  }
-
-  WorkStep rewind_step() {
-    WorkStep step;
-    step.what = "take back what nobody else has (pg_rewind)";
-    step.detail = [this] {
-      return "$ " + command_text(cluster_, rewind(true)) + "\n$ mv " +
-             shell_words({cluster_.data, place_.parked_data()}) +
-             "   (and this node's configuration beside it)\n$ " +
-             command_text(cluster_, rewind(false)) + "\n$ mv " +
-             shell_words({place_.parked_data(), cluster_.data}) +
-             "   (with this node's configuration and standby.signal)\n";
-    };
-    step.act = [this] {
-      try {
-        run_command(cluster_, rewind(true), clock_);
-      } catch (const Error& error) {
-        throw Error(Fault::Refused,
-                    "this node cannot be rewound: " + error.text() +
-                        ". Its data has not been changed, and it is not started; a fresh copy is "
-                        "the other way: --allow-reclone");
-      }
-      place_.park();
-      place_.set_mixed(true);
-      try {
-        run_command(cluster_, rewind(false), clock_);
-      } catch (const Error& error) {
-        place_.put_back();
-        throw Error(Fault::Action, error.text() +
-                                       ". The data is a mixture of two histories now and is not "
-                                       "started; only a fresh copy helps: --allow-reclone");
-      }
-      place_.set_mixed(false);
-      place_.put_back();
     };
     return step;
   }
@@ -263,7 +219,10 @@ class Rejoin {
     step.what = "remove what the rejoin has made beside the data";
     step.done = [this] { return !place_.exists() && !path_exists(copy_.directory()); };
     step.act = [this] {
-      if (copy_.swapped()) aside_ = copy_.old_data();
+      if (copy_.swapped()) {
+        copy_.finish_swap();
+        aside_ = copy_.old_data();
+      }
       copy_.clear();
       place_.clear();
     };
@@ -303,6 +262,7 @@ class Rejoin {
   const Wall& wall_;
   const SayText& say_;
   Cluster cluster_;
+  std::optional<ClusterLock> lock_;
   RewindPlace place_;
   CopyPlace copy_;
   RejoinFacts facts_;

@@ -62,11 +62,17 @@ void check_room(const CopyWork& work) {
                                   ", which has " + bytes_text(room) + " left");
 }
 
+// Also when it is in place already.
+std::string mark_of(const CopyWork& work) {
+  return "rejoin " + work.facts.primary.system + " " +
+         std::to_string(work.facts.primary.branch.timeline);
+}
+
 WorkStep copy_step(const CopyWork& work) {
   WorkStep step;
   step.what = "take a copy of the new primary's data";
   step.detail = [=] { return "$ " + command_text(work.facts.cluster, copy_command(work)) + "\n"; };
-  step.done = [=] { return work.place.swapped() || work.place.has("prepared"); };
+  step.done = [=] { return work.place.has("prepared", mark_of(work)); };
   step.act = [=] {
     check_room(work);
     work.place.make_room();
@@ -104,7 +110,7 @@ WorkStep prepare_step(const CopyWork& work) {
     return "new: " + escape(work.place.copy()) + "/standby.signal\ncopied there: what in " +
            escape(work.facts.cluster.data) + " is not PostgreSQL's data\n";
   };
-  step.done = [=] { return work.place.swapped() || work.place.has("prepared"); };
+  step.done = [=] { return work.place.has("prepared", mark_of(work)); };
   step.act = [=] {
     try {
       give_own(work);
@@ -112,7 +118,7 @@ WorkStep prepare_step(const CopyWork& work) {
       throw Error(Fault::Io, escape(error.what()));
     }
     fence(work.place.copy(), work.facts.cluster);
-    work.place.note("prepared");
+    work.place.note("prepared", mark_of(work));
   };
   return step;
 }

@@ -134,6 +134,21 @@ bool follows_already(const RejoinFacts& facts, const RewindPlace& place, Clock& 
   return now.hosts == facts.primary.target.hosts && now.user == facts.primary.target.user;
 }
 
+std::string discard_words(std::uint64_t commits) {
+  return ". Look at what they are (the server's own, such as autovacuum's, count too); when nobody "
+         "needs them, say --discard " +
+         std::to_string(commits);
+}
+
+void refuse_loss(const RejoinOrder& order, const RejoinFacts& facts) {
+  const std::uint64_t commits = facts.tail.commits.value_or(0);
+  if (facts.way == Way::Nothing || commits <= order.discard || order.dry_run) return;
+  throw Error(Fault::Refused,
+              std::to_string(commits) + " transaction(s) were committed on this node behind " +
+                  lsn_text(facts.fork.at) + " and are nowhere else: they would be thrown away" +
+                  discard_words(commits) + ". Nothing has been changed");
+}
+
 Way choose(const RejoinOrder& order, RejoinFacts& facts, const RewindPlace& place, Clock& clock) {
   if (follows_already(facts, place, clock)) return Way::Nothing;
   if (!facts.tail.any && !place.mixed()) return Way::Follow;
@@ -168,7 +183,7 @@ std::string RejoinFacts::loss() const {
   if (*tail.commits == 0) return text + "behind it this node committed nothing.\n";
   return text + std::to_string(*tail.commits) +
          " transaction(s) that were committed here behind it, and are nowhere else, are thrown "
-         "away.\n";
+         "away (--discard).\n";
 }
 
 RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
@@ -202,8 +217,32 @@ RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
   facts.fork = fork_of(facts);
   if (facts.server.runs && !facts.server.standby) refuse_clients(cluster, clock);
   facts.tail = tail_of(facts, clock);
+  // Its own stop will write a record behind the fork, though nobody has committed anything.
+  facts.tail.any |= facts.server.runs && !facts.server.standby;
   facts.way = choose(order, facts, place, clock);
+  refuse_loss(order, facts);
   return facts;
+}
+
+void check_stopped_tail(const RejoinOrder& order, const RejoinFacts& facts, Clock& clock) {
+  const WalTail tail = tail_of(facts, clock);
+  constexpr const char* kLeft = ". It is left stopped, with standby.signal, and its data as it is";
+  if (facts.way == Way::Follow && tail.any) {
+    throw Error(Fault::Refused,
+                "before it was stopped this node got more of the old log than the "
+                "new primary has" +
+                    std::string(kLeft) + ": run this again");
+  }
+  if (facts.way == Way::Rewind && !tail.commits) {
+    throw Error(Fault::Refused,
+                "this node's log does not tell what it committed (" + tail.trouble + ")" + kLeft);
+  }
+  const std::uint64_t commits = tail.commits.value_or(0);
+  if (commits <= order.discard) return;
+  throw Error(Fault::Refused,
+              "until it was stopped this node committed " + std::to_string(commits) +
+                  " transaction(s) that are nowhere else, and " + std::to_string(order.discard) +
+                  " may be thrown away" + kLeft + discard_words(commits));
 }
 
 std::string following_conf(const RejoinFacts& facts, const std::string& text) {

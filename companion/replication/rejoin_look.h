@@ -41,6 +41,10 @@ struct RejoinFacts {
 RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
                             const RewindPlace& place, Clock& clock);
 
+// Counts again, when the server is stopped: whoever wrote since it was asked is seen here. Throws
+// Refused for what has not been given up, or told.
+void check_stopped_tail(const RejoinOrder& order, const RejoinFacts& facts, Clock& clock);
+
 // The configuration of this node, by its marked lines.
 std::string following_conf(const RejoinFacts& facts, const std::string& text);
 // What ALTER SYSTEM says against it, taken out.

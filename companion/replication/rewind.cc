@@ -21,6 +21,7 @@ namespace xs {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
 constexpr const char* kMine = "made-by-xroad-companion";
 constexpr const char* kMixed = "rewind-begun";
@@ -64,6 +65,24 @@ std::uint64_t count_commits(const std::string& text) {
     all += parse_number(rest.substr(0, rest.find(' '))).value_or(0);
   }
   return all;
+}
+
+// What pg_waldump says of the log from a position on.
+std::string dump_log(const Cluster& cluster, std::uint32_t timeline, const std::string& from,
+                     Duration limit, Clock& clock) {
+  ChildRequest request;
+  request.argv = {cluster.bin + "/pg_waldump",
+                  "--stats=record",
+                  "-p",
+                  cluster.data + "/pg_wal",
+                  "-t",
+                  std::to_string(timeline),
+                  "-s",
+                  from};
+  request.environment = plain_environment();
+  request.user = cluster.user;
+  request.limit = limit;
+  return run_child(request, clock).output;
 }
 
 }  // namespace
@@ -117,6 +136,7 @@ bool RewindPlace::parked() const {
 }
 
 void RewindPlace::park() const {
+  require_no_server(cluster_);
   note(kOut, false);
   note(kSwept, false);
   {
@@ -199,32 +219,40 @@ void fence(const std::string& data, const Cluster& cluster) {
 
 WalTail read_tail(const Cluster& cluster, std::uint32_t timeline, std::uint64_t from,
                   Clock& clock) {
-  ChildRequest request;
-  request.argv = {cluster.bin + "/pg_waldump",
-                  "--stats=record",
-                  "-p",
-                  cluster.data + "/pg_wal",
-                  "-t",
-                  std::to_string(timeline),
-                  "-s",
-                  lsn_text(from)};
-  request.environment = plain_environment();
-  request.user = cluster.user;
-  request.limit = std::chrono::minutes(5);
-  const ChildResult result = run_child(request, clock);
+  const std::string output = dump_log(cluster, timeline, lsn_text(from), 5min, clock);
   WalTail tail;
   // It never ends well: where the log ends, it finds no record.
-  if (result.output.find("WAL statistics") != std::string::npos ||
-      result.output.find("Total ") != std::string::npos) {
+  if (output.find("WAL statistics") != std::string::npos ||
+      output.find("Total ") != std::string::npos) {
     tail.any = true;
-    tail.commits = count_commits(result.output);
-  } else if (result.output.find("could not find a valid record after") != std::string::npos) {
+    tail.commits = count_commits(output);
+  } else if (output.find("could not find a valid record after") != std::string::npos) {
     tail.commits = 0;
   } else {
     tail.any = true;
-    tail.trouble = excerpt(trim(result.output), 300);
+    tail.trouble = excerpt(trim(output), 300);
   }
   return tail;
+}
+
+std::optional<std::uint64_t> end_of_log(const Cluster& cluster, const ControlData& control,
+                                        Clock& clock) {
+  const std::string output = dump_log(cluster, control.timeline, control.checkpoint, 30s, clock);
+  // "error in WAL record at 0/3027908: invalid record length at 0/3027AA0: wanted 24, got 0"
+  std::optional<std::uint64_t> end;
+  constexpr std::string_view kAt = " at ";
+  const std::size_t complaint = output.rfind("error");
+  for (std::size_t at = output.find(kAt, std::min(complaint, output.size()));
+       at != std::string::npos; at = output.find(kAt, at + 1)) {
+    std::string word = output.substr(at + kAt.size(), 20);
+    word.resize(std::min(word.find_first_not_of("0123456789ABCDEFabcdef/"), word.size()));
+    try {
+      end = std::max(end.value_or(0), parse_lsn(word));
+    } catch (const Error&) {
+      continue;  // another "at"
+    }
+  }
+  return end;
 }
 
 Command recover_command(const Cluster& cluster, Duration limit) {

@@ -66,6 +66,10 @@ struct WalTail {
 };
 WalTail read_tail(const Cluster& cluster, std::uint32_t timeline, std::uint64_t from, Clock& clock);
 
+// As far as the log of a server that answers nobody reaches; nothing where it cannot be read.
+std::optional<std::uint64_t> end_of_log(const Cluster& cluster, const ControlData& control,
+                                        Clock& clock);
+
 // The server as a standby that talks to nobody, to the end of its own log, and stopped again: crash
 // recovery that cannot end in a primary, unlike that of pg_rewind, which needs standby.signal away.
 Command recover_command(const Cluster& cluster, Duration limit);

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "companion/replication/bundle.h"
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/local_sql.h"
 #include "companion/replication/marked_block.h"
@@ -199,6 +200,7 @@ WorkPlan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall)
   for (const NodeSpec& standby : setup.standbys) work.standbys.push_back(standby.name);
 
   WorkPlan plan(setup.again);
+  plan.hold([=] { return std::make_shared<ClusterLock>(cluster); });
   add_certificates(plan, setup, place);
   for (const NodeSpec& standby : setup.standbys) add_bundle(plan, setup, place, standby, sql);
   add_database_steps(plan, work);

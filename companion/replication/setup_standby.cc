@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/connection.h"
 #include "companion/replication/copy_place.h"
@@ -30,6 +31,7 @@ constexpr std::int64_t kClockMayDiffer = 30;  // seconds
 // What the primary says before anything is done.
 struct PrimaryFacts {
   std::string system_id;
+  std::uint32_t timeline = 0;
   std::int64_t now = 0;
   int major = 0;
   std::uint64_t bytes = 0;  // of its data
@@ -37,15 +39,8 @@ struct PrimaryFacts {
   std::map<std::string, std::string> not_less;
 };
 
-// Without a directory of its name the cluster is looked for where a swap was interrupted.
 Cluster find_own_cluster(const StandbySetup& setup, Clock& clock) {
-  ClusterChoice choice = setup.cluster;
-  const std::string copy = choice.data + ".xroad-companion/new";
-  const bool half = !choice.data.empty() && choice.config.empty() && !path_exists(choice.data) &&
-                    path_exists(copy + "/postgresql.conf");
-  if (half) choice.config = copy;
-  Cluster cluster = find_cluster(choice, clock, setup.roots);
-  if (half) cluster.config = cluster.data;
+  Cluster cluster = find_cluster(setup.cluster, clock, setup.roots);
   if (cluster.major < 12) {
     throw Error(Fault::Unsupported, "PostgreSQL " + std::to_string(cluster.major) +
                                         " is too old: 12 or newer is needed");
@@ -103,7 +98,9 @@ PrimaryFacts ask_primary(const StandbySetup& setup, bool slot_is_ours, Clock& cl
   const DbTarget target = primary_target(plan, setup.bundle.source, setup.bundle.password);
   const Instant deadline = clock.now() + kAskFor;
   PrimaryFacts facts;
-  facts.system_id = Primary(target, clock, deadline).identify(deadline).system;
+  const Primary::Identity identity = Primary(target, clock, deadline).identify(deadline);
+  facts.system_id = identity.system;
+  facts.timeline = identity.timeline;
   Db db(target, clock, deadline);
   facts.major = db.server_version() / 10'000;
   const auto rows = db.ask(
@@ -291,6 +288,7 @@ WorkPlan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall)
   const bool standby = read_owned(cluster.data + "/standby.signal", cluster).has_value();
   const PrimaryFacts facts = ask_primary(setup, runs && standby, clock);
   work.system_id = facts.system_id;
+  work.timeline = facts.timeline;
   work.plan.primarys = facts.not_less;
   check_facts(setup, facts, cluster, wall);
   // A warm standby answers no questions, and what it is can be seen from outside.
@@ -303,9 +301,11 @@ WorkPlan plan_standby(const StandbySetup& setup, Clock& clock, const Wall& wall)
     }
   }
   if (!runs && !work.place.swapped()) check_stopped(setup, cluster, facts, clock);
-  if (!work.in_place() && !work.place.has("verified")) check_disk(setup, cluster, facts);
+  if (!work.in_place() && !work.place.has("verified", work.mark()))
+    check_disk(setup, cluster, facts);
 
   WorkPlan plan(setup.again);
+  plan.hold([=] { return std::make_shared<ClusterLock>(cluster); });
   add_files(plan, setup, work);
   add_standby_steps(plan, work);
   if (!profile_row(work.plan.profile).hot) {

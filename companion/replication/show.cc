@@ -8,13 +8,14 @@
 
 #include "base/text.h"
 #include "companion/replication/connection.h"
+#include "companion/replication/show_json.h"
+#include "companion/replication/text_table.h"
 #include "companion/wall.h"
 
 namespace xs {
 namespace {
 
 using nlohmann::json;
-using Row = std::vector<std::string>;
 
 std::string at(const Position& position) { return position ? lsn_text(*position) : "-"; }
 
@@ -26,61 +27,33 @@ std::string version_text(int version) {
          std::to_string(version % 100);
 }
 
-// What takes one column on a terminal: the beginnings of UTF-8 characters.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) >> 6) != 2; }));
-}
-
-std::string table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.at(0).size(), 0);
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  }
-  std::string text;
-  for (std::size_t n = 0; n < rows.size(); ++n) {
-    std::string line;
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      line += (i == 0 ? " " : " | ") + rows[n][i] + std::string(widths[i] - width(rows[n][i]), ' ');
-    }
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-    if (n > 0) continue;
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      text += (i == 0 ? "-" : "+-") + std::string(widths[i] + 1, '-');
-    }
-    text += "\n";
-  }
-  return text;
-}
-
-std::string word(const std::string& text) { return text.empty() ? "-" : escape(text); }
-
 std::string standbys_text(const ReplicationStatus& status) {
-  std::vector<Row> rows{{"pid", "usename", "application_name", "client_addr", "state", "sent_lsn",
-                         "write_lsn", "flush_lsn", "replay_lsn", "lag", "sync_state", "tls"}};
+  std::vector<TextRow> rows{{"pid", "usename", "application_name", "client_addr", "state",
+                             "sent_lsn", "write_lsn", "flush_lsn", "replay_lsn", "lag",
+                             "sync_state", "tls"}};
   for (const StandbyLine& line : status.standbys) {
-    rows.push_back({word(line.pid), word(line.user), word(line.name),
-                    line.address.empty() ? "local" : escape(line.address), word(line.state),
+    rows.push_back({shown(line.pid), shown(line.user), shown(line.name),
+                    line.address.empty() ? "local" : escape(line.address), shown(line.state),
                     at(line.sent), at(line.write), at(line.flush), at(line.replay),
                     lag_text(status.lag_bytes(line), status.lag_seconds(line)),
-                    word(line.sync_state),
+                    shown(line.sync_state),
                     line.tls.empty() ? "-"
                                      : escape(line.tls) + (line.tls_subject.empty() ? "" : " ") +
                                            escape(line.tls_subject)});
   }
-  return table(rows);
+  return text_table(rows);
 }
 
 std::string slots_text(const ReplicationStatus& status) {
-  std::vector<Row> rows{
+  std::vector<TextRow> rows{
       {"slot_name", "slot_type", "active", "restart_lsn", "retained", "wal_status", "until lost"}};
   for (const SlotLine& slot : status.slots) {
     const auto kept = status.retained(slot);
-    rows.push_back({word(slot.name), word(slot.type), slot.active ? "yes" : "no",
-                    at(slot.restarts_at), kept ? bytes_text(*kept) : "-", word(slot.wal_status),
+    rows.push_back({shown(slot.name), shown(slot.type), slot.active ? "yes" : "no",
+                    at(slot.restarts_at), kept ? bytes_text(*kept) : "-", shown(slot.wal_status),
                     slot.safe_bytes ? bytes_text(*slot.safe_bytes) : "-"});
   }
-  return table(rows);
+  return text_table(rows);
 }
 
 std::string receiver_text(const ReplicationStatus& status) {
@@ -110,7 +83,7 @@ std::string standby_text(const ReplicationStatus& status) {
   text += "  received  " + at(status.received) + "\n";
   text += "  replayed  " + at(status.replayed) + ", " +
           lag_text(status.lag_bytes(), status.lag_seconds()) + " behind\n";
-  text += "  replay    " + word(status.pause) + "\n";
+  text += "  replay    " + shown(status.pause) + "\n";
   return text;
 }
 
@@ -119,18 +92,13 @@ json or_null(const std::optional<Value>& value) {
   return value ? json(*value) : json(nullptr);
 }
 json lsn(const Position& position) { return position ? json(lsn_text(*position)) : json(nullptr); }
-// JSON is UTF-8; a name need not be.
-json safe(const std::string& text) {
-  return text.empty() ? json(nullptr) : json(is_utf8(text) ? text : escape(text));
-}
-
 json standby_json(const ReplicationStatus& status, const StandbyLine& line) {
-  return {{"pid", safe(line.pid)},
-          {"user", safe(line.user)},
-          {"name", safe(line.name)},
-          {"address", safe(line.address)},
-          {"port", safe(line.port)},
-          {"state", safe(line.state)},
+  return {{"pid", safe_json(line.pid)},
+          {"user", safe_json(line.user)},
+          {"name", safe_json(line.name)},
+          {"address", safe_json(line.address)},
+          {"port", safe_json(line.port)},
+          {"state", safe_json(line.state)},
           {"sent_lsn", lsn(line.sent)},
           {"write_lsn", lsn(line.write)},
           {"flush_lsn", lsn(line.flush)},
@@ -138,19 +106,19 @@ json standby_json(const ReplicationStatus& status, const StandbyLine& line) {
           {"lag_bytes", or_null(status.lag_bytes(line))},
           {"lag_seconds", or_null(status.lag_seconds(line))},
           {"reply_age_seconds", or_null(line.reply_ago)},
-          {"sync_state", safe(line.sync_state)},
-          {"sync_priority", safe(line.sync_priority)},
-          {"tls_version", safe(line.tls)},
-          {"tls_subject", safe(line.tls_subject)}};
+          {"sync_state", safe_json(line.sync_state)},
+          {"sync_priority", safe_json(line.sync_priority)},
+          {"tls_version", safe_json(line.tls)},
+          {"tls_subject", safe_json(line.tls_subject)}};
 }
 
 json slot_json(const ReplicationStatus& status, const SlotLine& slot) {
-  return {{"name", safe(slot.name)},
-          {"type", safe(slot.type)},
+  return {{"name", safe_json(slot.name)},
+          {"type", safe_json(slot.type)},
           {"active", slot.active},
           {"restart_lsn", lsn(slot.restarts_at)},
           {"retained_bytes", or_null(status.retained(slot))},
-          {"wal_status", safe(slot.wal_status)},
+          {"wal_status", safe_json(slot.wal_status)},
           {"safe_bytes", or_null(slot.safe_bytes)}};
 }
 
@@ -159,23 +127,23 @@ void add_standby(json& object, const ReplicationStatus& status) {
   object["replayed_lsn"] = lsn(status.replayed);
   object["lag_bytes"] = or_null(status.lag_bytes());
   object["lag_seconds"] = or_null(status.lag_seconds());
-  object["replay"] = safe(status.pause);
+  object["replay"] = safe_json(status.pause);
   object["receiver"] = nullptr;
   if (status.receiver) {
     const ReceiverLine& line = *status.receiver;
-    object["receiver"] = {{"status", safe(line.status)},
-                          {"host", safe(line.host)},
-                          {"port", safe(line.port)},
-                          {"slot", safe(line.slot)},
+    object["receiver"] = {{"status", safe_json(line.status)},
+                          {"host", safe_json(line.host)},
+                          {"port", safe_json(line.port)},
+                          {"slot", safe_json(line.slot)},
                           {"flushed_lsn", lsn(line.flushed)},
                           {"primary_end_lsn", lsn(line.primary_end)},
                           {"message_age_seconds", or_null(line.message_ago)}};
   }
   object["primary"] = nullptr;
   if (status.primary) {
-    object["primary"] = {{"where", safe(status.primary->where)},
+    object["primary"] = {{"where", safe_json(status.primary->where)},
                          {"position", lsn(status.primary->position)},
-                         {"trouble", safe(status.primary->trouble)}};
+                         {"trouble", safe_json(status.primary->trouble)}};
   }
 }
 
@@ -219,26 +187,43 @@ std::string replication_text(const ReplicationStatus& status, const ReplicationV
   return text;
 }
 
-std::string replication_json(const ReplicationStatus& status, const ReplicationVerdict& verdict) {
+json findings_array(const std::vector<Judgement>& findings) {
+  json array = json::array();
+  for (const Judgement& finding : findings) {
+    array.push_back({{"health", health_word(finding.health)}, {"text", finding.text}});
+  }
+  return array;
+}
+
+std::string json_text(const json& object) {
+  return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+json safe_json(const std::string& text) {
+  return text.empty() ? json(nullptr) : json(is_utf8(text) ? text : escape(text));
+}
+
+json replication_object(const ReplicationStatus& status, const ReplicationVerdict& verdict) {
   json object{{"role", status.standby ? "standby" : "primary"},
-              {"where", safe(status.where)},
+              {"where", safe_json(status.where)},
               {"server_version", status.version},
               {"timeline", or_null(status.timeline)},
               {"position", lsn(status.position)},
               {"health", health_word(verdict.health)},
-              {"synchronous_standby_names", safe(status.synchronous_names)},
+              {"synchronous_standby_names", safe_json(status.synchronous_names)},
               {"slot_limit_bytes", or_null(status.slot_limit)},
               {"not_shown_to_user", status.hidden}};
-  json& findings = object["findings"] = json::array();
-  for (const Judgement& finding : verdict.findings) {
-    findings.push_back({{"health", health_word(finding.health)}, {"text", finding.text}});
-  }
+  object["findings"] = findings_array(verdict.findings);
   json& standbys = object["standbys"] = json::array();
   for (const StandbyLine& line : status.standbys) standbys.push_back(standby_json(status, line));
   json& slots = object["slots"] = json::array();
   for (const SlotLine& slot : status.slots) slots.push_back(slot_json(status, slot));
   if (status.standby) add_standby(object, status);
-  return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+  return object;
+}
+
+std::string replication_json(const ReplicationStatus& status, const ReplicationVerdict& verdict) {
+  return json_text(replication_object(status, verdict));
 }
 
 }  // namespace xs

@@ -65,7 +65,7 @@ WorkStep backup_step(const StandbyWork& work) {
   WorkStep step;
   step.what = "take a copy of the primary's data";
   step.detail = [=] { return "$ " + command_text(work.cluster(), backup_command(work)) + "\n"; };
-  step.done = [=] { return work.in_place() || work.place.has("verified"); };
+  step.done = [=] { return work.in_place() || work.place.has("verified", work.mark()); };
   step.act = [=] {
     work.place.make_room();
     run_command(work.cluster(), backup_command(work), work.sql.clock());
@@ -80,14 +80,14 @@ WorkStep verify_step(const StandbyWork& work) {
     if (!can_verify(work)) return "its control data; there is no pg_verifybackup in this version\n";
     return "$ " + command_text(work.cluster(), verify_command(work)) + "\n";
   };
-  step.done = [=] { return work.in_place() || work.place.has("verified"); };
+  step.done = [=] { return work.in_place() || work.place.has("verified", work.mark()); };
   step.act = [=] {
     const auto control = read_control(work.cluster(), work.place.copy(), work.sql.clock());
     if (control.system_id != work.system_id) {
       throw Error(Fault::Mismatch, "the copy is of another database");
     }
     if (can_verify(work)) run_command(work.cluster(), verify_command(work), work.sql.clock());
-    work.place.note("verified");
+    work.place.note("verified", work.mark());
   };
   return step;
 }
@@ -123,7 +123,7 @@ void prepare(const StandbyWork& work) {
   }
   put("postgresql.auto.conf", own_auto_conf(own("postgresql.auto.conf").value_or("")));
   put("standby.signal", "");
-  work.place.note("prepared");
+  work.place.note("prepared", work.mark());
 }
 
 WorkStep prepare_step(const StandbyWork& work) {
@@ -138,7 +138,7 @@ WorkStep prepare_step(const StandbyWork& work) {
     const auto conf = read_owned(cluster.conf_file(), cluster).value_or("");
     return text + unified_diff(cluster.conf_file(), conf, with_settings(work, conf));
   };
-  step.done = [=] { return work.in_place() || work.place.has("prepared"); };
+  step.done = [=] { return work.in_place() || work.place.has("prepared", work.mark()); };
   step.act = [=] { prepare(work); };
   return step;
 }
@@ -149,9 +149,14 @@ WorkStep stop_step(const StandbyWork& work) {
   step.what = "stop the server";
   step.detail = [=] { return "$ " + command_text(cluster, stop_command(cluster)) + "\n"; };
   step.done = [=] { return work.in_place() || !find_server(cluster); };
-  step.act = [=] { run_command(cluster, stop_command(cluster), work.sql.clock()); };
+  step.act = [=] { stop_server(cluster, work.sql.clock()); };
+  // A standby in place is not stopped here, but is restarted later, and stopped when that fails.
+  const bool ran = find_server(cluster).has_value();
+  step.always_undo = ran;
   step.undo = [=] {
-    if (!find_server(cluster)) run_command(cluster, start_command(cluster), work.sql.clock());
+    if (ran && !find_server(cluster)) {
+      run_command(cluster, start_command(cluster), work.sql.clock());
+    }
   };
   return step;
 }
@@ -197,12 +202,12 @@ WorkStep start_step(const StandbyWork& work) {
     return work.in_place() && find_server(cluster) && started_after_change(cluster);
   };
   step.act = [=] {
-    const bool runs = find_server(cluster).has_value();
-    run_command(cluster, runs ? restart_command(cluster) : start_command(cluster),
-                work.sql.clock());
+    // Not a restart, which a unit does not know how to do with a server from outside it.
+    if (find_server(cluster)) stop_server(cluster, work.sql.clock());
+    run_command(cluster, start_command(cluster), work.sql.clock());
   };
   step.undo = [=] {
-    if (find_server(cluster)) run_command(cluster, stop_command(cluster), work.sql.clock());
+    if (find_server(cluster)) stop_server(cluster, work.sql.clock());
   };
   return step;
 }
@@ -264,8 +269,12 @@ WorkStep clear_step(const StandbyWork& work) {
 
 }  // namespace
 
+std::string StandbyWork::mark() const {
+  return "setup " + system_id + " " + std::to_string(timeline);
+}
+
 bool StandbyWork::in_place() const {
-  if (place.swapped()) return true;
+  if (place.swapped() && place.has("prepared", mark())) return true;
   if (reclone || !path_exists(cluster().data)) return false;
   if (!read_owned(cluster().data + "/standby.signal", cluster())) return false;
   return read_control(cluster(), cluster().data, sql.clock()).system_id == system_id;

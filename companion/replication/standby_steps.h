@@ -3,6 +3,7 @@
 // which has checked what can be known before.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/clock.h"
@@ -24,6 +25,10 @@ struct StandbyWork {
   std::string password;
   bool reclone = false;
   Duration copy_limit{}, stream_limit{};
+  std::uint32_t timeline = 0;  // of the primary
+
+  // Whose copy it is, beside a data directory.
+  std::string mark() const;
 
   const Cluster& cluster() const { return sql.cluster(); }
   // The data directory is a standby of this primary, and not one that is to be taken anew.

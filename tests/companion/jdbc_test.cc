@@ -81,6 +81,32 @@ TEST_CASE("properties: comments, escapes and continued lines are Java's", "[comp
   CHECK(values.size() == 7);
 }
 
+TEST_CASE("db properties: a Central Server's are read where either may be", "[companion]") {
+  const test::TempDir dir;
+  const std::string center = dir.write(
+      "center",
+      "spring.datasource.url=jdbc:postgresql://db1:5432,db2:5433/center?targetServerType=primary\n"
+      "spring.datasource.username=centerui\nspring.datasource.password=s3cret\n"
+      "spring.datasource.hikari.data-source-properties.currentSchema=centerui,public\n"
+      "secondary_hosts=db2:5433\nskip_migrations=false\n");
+  const DbTarget target = read_any_db_properties(center);
+  CHECK(target.text() == "db1:5432,db2:5433/center as centerui");
+  CHECK(target.password == "s3cret");
+  CHECK(target.search_path == "centerui,public");
+  CHECK(target.role == DbRole::Primary);
+  CHECK_THAT(thrown_by([&] { read_db_properties(center); })->text(),
+             Contains("there is no serverconf.hibernate.connection.url"));
+  const std::string bare =
+      dir.write("bare", "spring.datasource.url=jdbc:postgresql://db1/center\n");
+  CHECK_THAT(thrown_by([&] { read_any_db_properties(bare); })->text(),
+             Contains("bare': there is no spring.datasource.username"));
+  const std::string own =
+      dir.write("own",
+                "serverconf.hibernate.connection.url=jdbc:postgresql://127.0.0.1:5433/serverconf\n"
+                "serverconf.hibernate.connection.username=serverconf\n");
+  CHECK(read_any_db_properties(own).text() == "127.0.0.1:5433/serverconf as serverconf");
+}
+
 TEST_CASE("db properties: the keys of X-Road make a target", "[companion]") {
   const TempDir dir;
   const std::string path = dir.write(

@@ -106,7 +106,7 @@ Identity make_identity(const CertPlan& plan, const Identity* ca) {
   add_extension(certificate, issuer, NID_basic_constraints,
                 plan.ca ? "critical,CA:TRUE" : "CA:FALSE");
   if (plan.ocsp_signing) add_extension(certificate, issuer, NID_ext_key_usage, "OCSPSigning");
-  if (!plan.ca) add_extension(certificate, issuer, NID_subject_alt_name, "IP:127.0.0.1");
+  if (!plan.ca) add_extension(certificate, issuer, NID_subject_alt_name, plan.alt.c_str());
   EVP_PKEY* key = ca == nullptr ? made.key.get() : ca->key.get();
   need(X509_sign(certificate, key, EVP_sha256()) > 0, "X509_sign");
   return made;

@@ -26,6 +26,7 @@ struct CertPlan {
   std::int64_t from = 0, until = 0;  // since the epoch
   bool ca = false;
   bool ocsp_signing = false;
+  std::string alt = "IP:127.0.0.1";  // whose it is, where it is no CA's
 };
 
 // `ca` nullptr: signed by itself.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "base/io.h"
 #include "companion/db.h"
@@ -72,6 +73,44 @@ struct Machine {
 };
 
 }  // namespace
+
+TEST_CASE("cluster: one whose data a broken off run has out of its place is found by its name",
+          "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  const char* place = GENERATE(".xroad-rejoin/own", ".xroad-rejoin/data", ".xroad-companion/new");
+  CAPTURE(place);
+  const TempDir dir;
+  ClusterRoots roots = nowhere(dir);
+  roots.rhel_data = dir / "pgsql";
+  ClusterChoice choice;
+  choice.bin = postgres_programs();
+  const std::string data = roots.rhel_data + "/serverconf";
+  std::filesystem::create_directories(roots.rhel_data);
+  SteadyClock clock;
+  const auto none = thrown_by([&] { find_cluster(choice, clock, roots); });
+  REQUIRE(none);
+  CHECK_THAT(none->text(), Contains("no PostgreSQL cluster named 'serverconf'"));
+
+  std::filesystem::create_directories(data + place);
+  const bool taken_out = std::string(place).ends_with("own");
+  if (taken_out) std::filesystem::create_directories(data + ".xroad-rejoin/data");
+  const std::string version = taken_out ? ".xroad-rejoin/data" : place;
+  std::ofstream(data + version + "/PG_VERSION")
+      << std::filesystem::path(postgres_programs()).parent_path().filename().string() << "\n";
+  std::ofstream(data + place + "/postgresql.conf") << "port = 5999\n";
+  give_to_postgres(dir.path());
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir.path())) {
+    give_to_postgres(entry.path());
+  }
+  const Cluster cluster = find_cluster(choice, clock, roots);
+  CHECK(cluster.data == data);
+  CHECK(cluster.config == data);
+  CHECK(cluster.port == 5999);
+  CHECK_FALSE(std::filesystem::exists(data));
+}
 
 TEST_CASE("cluster: Debian's layout is found by the cluster's name alone", "[replication]") {
   Machine machine;

@@ -95,6 +95,12 @@ pid_t server_process(const Node& node, const std::string& title) {
   return found;
 }
 
+Halted::Halted(const Node& node, const std::string& title) : pid_(server_process(node, title)) {
+  ::kill(pid_, SIGSTOP);
+}
+
+Halted::~Halted() { ::kill(pid_, SIGCONT); }
+
 std::string FailoverPair::conninfo(const Node& node, const std::string& user) {
   return "host=127.0.0.1 port=" + std::to_string(node.port()) + " user=" + user +
          " sslmode=disable";

@@ -31,6 +31,18 @@ class Frozen {
 // The process of its server whose title holds this word; throws when there is none in a minute.
 pid_t server_process(const Node& node, const std::string& title);
 
+// While it lives, this process of its server stands still, such as "checkpointer".
+class Halted {
+ public:
+  Halted(const Node& node, const std::string& title);
+  ~Halted();
+  Halted(const Halted&) = delete;
+  Halted& operator=(const Halted&) = delete;
+
+ private:
+  pid_t pid_;
+};
+
 struct PairOptions {
   std::vector<std::string> primary;  // lines of postgresql.conf, which the standby's copy has too
   std::vector<std::string> standby;

@@ -92,7 +92,9 @@ TEST_CASE("failover: with certificates, from the set-up over a killed primary an
   CHECK_THAT(refused.end, Contains("Nothing has been changed"));
   REQUIRE(open().end == kClean);
 
-  const Outcome back = companion(pair.primary, {"rejoin", "--primary", primary});
+  CHECK_THAT(companion(pair.primary, {"rejoin", "--primary", primary}).end,
+             Contains("say --discard 1. Nothing has been changed") && Contains("status 25"));
+  const Outcome back = companion(pair.primary, {"rejoin", "--primary", primary, "--discard", "1"});
   CAPTURE(back.out);
   REQUIRE(back.end == kClean);
   CHECK_THAT(back.out, Contains("1 transaction(s) that were committed here"));

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/promote.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+
+#include <array>
 #include <csignal>
+#include <memory>
+#include <span>
 
 #include "base/clock.h"
 #include "tests/companion/replication/failover_pair.h"
@@ -20,7 +26,7 @@ PromoteOrder order_for(const Node& node) {
   PromoteOrder order;
   order.cluster = node.choice();
   order.roots = nowhere(node.dir());
-  order.patience = 3s;
+  order.patience = 1s;
   order.limit = 60s;
   order.again = "promote again";
   return order;
@@ -100,6 +106,94 @@ TEST_CASE("promote: nothing but a closed port passes for a dead primary", "[repl
   CHECK(pair.ss2.value("select pg_is_in_recovery()") == "f");
 }
 
+namespace {
+
+// Somebody starts a server while its neighbour waits.
+class Awaking : public Clock {
+ public:
+  explicit Awaking(const Node& node) : node_(node) {}
+  Instant now() const override { return clock_.now(); }
+  int poll(std::span<pollfd> fds, Instant deadline) override {
+    if (fds.empty() && !node_.running()) node_.start();
+    return clock_.poll(fds, deadline);
+  }
+
+ private:
+  const Node& node_;
+  SteadyClock clock_;
+};
+
+// Of this machine, and not loopback; "" where it has none.
+std::string own_address() {
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return "";
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(first, ::freeifaddrs);
+  for (const ifaddrs* one = all.get(); one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
+    std::array<char, INET_ADDRSTRLEN> text{};
+    const auto* address = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
+    ::inet_ntop(AF_INET, &address->sin_addr, text.data(), text.size());
+    if (!std::string_view(text.data()).starts_with("127.")) return text.data();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("promote: an old primary that comes back while it is asked is seen", "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  const FailoverPair pair;
+  pair.ss1.stop();
+  PromoteOrder order = order_for(pair.ss2);
+  order.patience = 20s;
+  {
+    // As a machine that reboots: it refuses, and seconds later its server runs.
+    Awaking clock(pair.ss1);
+    const auto error = thrown_by([&] { promote(order, clock, [](std::string_view) {}); });
+    REQUIRE(error);
+    CHECK(exit_code(error->fault()) == 25);
+    CHECK_THAT(error->text(), Contains("answers and takes writes"));
+  }
+  REQUIRE(pair.ss1.running());
+  pair.ss1.stop();
+  order.patience = 1s;
+  SteadyClock clock;
+  const auto error = thrown_by([&] {
+    promote(order, clock, [&](std::string_view text) {
+      if (text.find("] promote: ") != std::string_view::npos) pair.ss1.start();
+    });
+  });
+  REQUIRE(error);
+  CHECK(exit_code(error->fault()) == 25);
+  CHECK_THAT(error->text(), Contains("it did not run when it was asked first, but now the old"));
+  CHECK(pair.ss2.value("select pg_is_in_recovery()") == "t");
+}
+
+TEST_CASE("promote: what this node's own address refuses is no word of the old primary",
+          "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  PairOptions options;
+  options.standby = {"listen_addresses = ''"};
+  const FailoverPair pair(options);
+  PromoteOrder order = order_for(pair.ss2);
+  // The address has moved here, and our standby does not listen on it.
+  order.primary = FailoverPair::conninfo(pair.ss2, "ss2");
+  check_refused(pair, order, "127.0.0.1 is an address of this node");
+  const std::string address = own_address();
+  if (!address.empty()) {
+    order.primary = "host=" + address + " port=1 user=ss2 sslmode=disable";
+    check_refused(pair, order, address + " is an address of this node");
+  }
+  order.fenced = order.dry_run = true;
+  CHECK_THAT(promoted(order), Contains("because you say that it is fenced"));
+}
+
 TEST_CASE("promote: a paused standby with a lag goes on, loses nothing and takes writes",
           "[replication]") {
   if (const auto why = Postgres::missing()) {
@@ -132,7 +226,10 @@ TEST_CASE("promote: a paused standby with a lag goes on, loses nothing and takes
   pair.ss2.sql("insert into t values (20001)");  // would hang
 
   const std::string again = promoted(order_for(pair.ss2));
-  CHECK(again == "This database is a primary already, on timeline 2: nothing to do.\n");
+  CHECK_THAT(again, Contains("is a primary already, on timeline 2: nothing to do but"));
+  CHECK_THAT(again, Contains("see that it takes writes: done\n"));
+  CHECK_THAT(again, Contains("(a checkpoint): done already\n"));
+  CHECK_THAT(again, Contains("replication rejoin --primary"));
   CHECK(pair.ss2.value("select timeline_id from pg_control_checkpoint()") == "2");
   CHECK(pair.ss2.value("select count(*) from pg_class where relname like '%xroad%'") == "0");
 }
@@ -179,7 +276,45 @@ TEST_CASE("promote: a server that is stopped, or no cluster, is told and left", 
 
   node.append("postgresql.conf", "synchronous_standby_names = 'ghost'\n");
   node.start();
-  const std::string said = promoted(order_for(node));
+  order = order_for(node);
+  order.write_limit = 1s;
+  std::string said;
+  SteadyClock clock;
+  const auto hangs =
+      thrown_by([&] { promote(order, clock, [&](std::string_view text) { said += text; }); });
   CHECK_THAT(said, Contains("is a primary already, on timeline 1"));
   CHECK_THAT(said, Contains("EVERY WRITE HANGS"));
+  REQUIRE(hangs);
+  CHECK(exit_code(hangs->fault()) == 30);
+  CHECK_THAT(hangs->text(), Contains("a write does not succeed"));
+  node.sql("alter system set synchronous_standby_names = ''");
+  node.sql("select pg_reload_conf()");
+  CHECK(node.says("show synchronous_standby_names", ""));
+  CHECK_THAT(promoted(order), Contains("see that it takes writes: done\n"));
+}
+
+TEST_CASE("promote: what a run that was cut short has left undone is done by the next one",
+          "[replication]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  const FailoverPair pair;
+  kill_server(pair.ss1);
+  PromoteOrder order = order_for(pair.ss2);
+  order.limit = 1s;
+  {
+    const Halted halted(pair.ss2, "checkpointer");
+    pair.ss2.sql("select pg_promote()");  // as the run before had it
+    REQUIRE(pair.ss2.says("select pg_is_in_recovery()", "f"));
+    const auto error = thrown_by([&] { promoted(order); });
+    REQUIRE(error);
+    CHECK(exit_code(error->fault()) == 30);
+    CHECK_THAT(error->text(), Contains("write the new timeline down (a checkpoint)) failed"));
+  }
+  const std::string said = promoted(order);
+  CAPTURE(said);
+  CHECK_THAT(said, Contains("see that it takes writes: done\n"));
+  CHECK_THAT(said, Contains("This node is the primary now: timeline 2, since "));
+  CHECK(pair.ss2.value("select timeline_id from pg_control_checkpoint()") == "2");
 }

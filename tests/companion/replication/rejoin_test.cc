@@ -11,7 +11,11 @@
 #include <fstream>
 
 #include "base/clock.h"
+#include "companion/replication/cluster_lock.h"
 #include "companion/replication/cluster_tools.h"
+#include "companion/replication/connection.h"
+#include "companion/replication/copy_place.h"
+#include "companion/replication/new_primary.h"
 #include "companion/replication/rewind.h"
 #include "companion/wall.h"
 #include "tests/companion/replication/failover_pair.h"
@@ -43,6 +47,7 @@ RejoinOrder order_for(const Node& node, const std::string& primary) {
   order.primary = primary;
   order.patience = 5s;
   order.stream_limit = 60s;
+  order.discard = 5;  // as many as diverge() makes
   order.again = "rejoin again";
   return order;
 }
@@ -59,6 +64,7 @@ void promote_node(const Node& node) {
   PromoteOrder order;
   order.cluster = node.choice();
   order.roots = nowhere(node.dir());
+  order.patience = 1s;
   order.again = "promote again";
   promote(order, clock, [](std::string_view) {});
 }
@@ -164,7 +170,7 @@ int kill_through(const FailoverPair& pair, const RejoinOrder& order) {
   int step = 1;
   for (; step < 30 && killed_at(order, step); ++step) {
     CAPTURE(step);
-    if (step > 1) CHECK(fs::exists(pair.ss1.data() + "/standby.signal"));
+    if (step > 2) CHECK(fs::exists(pair.ss1.data() + "/standby.signal"));
     if (pair.ss1.running()) CHECK(pair.ss1.says("select pg_is_in_recovery()", "t"));
   }
   return step;
@@ -226,6 +232,10 @@ TEST_CASE("rejoin: a rewind that was broken off leaves only the copy", "[replica
     place.set_mixed(true);
   }
   RejoinOrder order = order_for(pair.ss1, pair.to_ss2());
+  // By its name, as RHEL has it, and found though no directory of that name is there.
+  order.cluster.data = "";
+  order.cluster.name = "data";
+  order.roots.rhel_data = pair.ss1.dir() / "lib";
   order.dry_run = true;
   CHECK_THAT(rejoined(order), Contains("Run this without --dry-run"));
   CHECK_FALSE(fs::exists(pair.ss1.data()));
@@ -264,6 +274,26 @@ TEST_CASE("rejoin: where nothing can be rewound a copy is taken, if that is allo
   CHECK(picture(pair.ss1.dir().path()) == before);
 
   order.allow_reclone = true;
+  {
+    const ClusterLock busy(pair.ss1.cluster());
+    check_refused(order, 40, "is at work in");
+    PromoteOrder promotion;
+    promotion.cluster = pair.ss2.choice();
+    promotion.roots = nowhere(pair.ss2.dir());
+    const ClusterLock there(pair.ss2.cluster());
+    SteadyClock clock;
+    const auto locked = thrown_by([&] { promote(promotion, clock, [](std::string_view) {}); });
+    REQUIRE(locked);
+    CHECK(exit_code(locked->fault()) == 40);
+  }
+  {
+    // What a `setup standby` of another day has left is no copy of ours.
+    const CopyPlace left(pair.ss1.cluster());
+    left.make_room();
+    fs::create_directory(left.copy());
+    give_to_postgres(left.copy());
+    left.note("prepared", "setup 7000 1");
+  }
   const int steps = kill_through(pair, order);
   CHECK(steps > 9);
   check_follows(pair);
@@ -337,6 +367,128 @@ TEST_CASE("rejoin: what it refuses it leaves as it was", "[replication]") {
   pair.ss1.sql("insert into t values (11)");
   CHECK_THAT(rejoined(order), Contains("is a standby of 127.0.0.1:"));
   CHECK(pair.ss1.value("select count(*) from t where id = 11") == "0");
+}
+
+TEST_CASE("rejoin: an old primary that runs, idle and with nothing of its own, streams in the end",
+          "[replication]") {
+  if (skipped()) return;
+  const FailoverPair pair;
+  mark(pair);
+  pair.ss1.sql("insert into t select generate_series(1, 10)");
+  REQUIRE(pair.caught_up());
+  pair.ss2.sql("select pg_promote()");
+  pair.ss2.sql("checkpoint");
+  pair.ss2.sql("insert into t values (21)");
+  const std::string said = rejoined(order_for(pair.ss1, pair.to_ss2()));
+  CAPTURE(said);
+  CHECK_THAT(said, Contains("behind it this node committed nothing"));
+  check_follows(pair);
+}
+
+TEST_CASE("rejoin: a new primary without a checkpoint is waited for, and nothing is changed",
+          "[replication]") {
+  if (skipped()) return;
+  const FailoverPair pair;
+  mark(pair);
+  pair.ss1.sql("insert into t select generate_series(1, 10)");
+  REQUIRE(pair.caught_up());
+  RejoinOrder order = order_for(pair.ss1, pair.to_ss2());
+  order.checkpoint_limit = 1s;
+  {
+    const Halted halted(pair.ss2, "checkpointer");
+    pair.ss2.sql("select pg_promote()");
+    REQUIRE(pair.ss2.says("select pg_is_in_recovery()", "f"));
+    check_refused(order, 30, "has made no checkpoint, so nothing can be rewound");
+    CHECK(pair.ss1.running());
+    CHECK_FALSE(fs::exists(pair.ss1.data() + "/standby.signal"));
+  }
+  pair.ss2.sql("insert into t values (21)");
+  order.checkpoint_limit = 60s;
+  CHECK_THAT(rejoined(order), Contains("is a standby of 127.0.0.1:"));
+  check_follows(pair);
+}
+
+TEST_CASE("rejoin: what only this node has is thrown away by its number, or not at all",
+          "[replication]") {
+  if (skipped()) return;
+  const FailoverPair pair;
+  mark(pair);
+  diverge(pair);
+  RejoinOrder order = order_for(pair.ss1, pair.to_ss2());
+  const std::string before = picture(pair.ss1.dir().path());
+  for (const std::uint64_t few : {0U, 4U}) {
+    order.discard = few;
+    check_refused(order, 25, "5 transaction(s) were committed on this node behind 0/");
+    check_refused(order, 25, "say --discard 5. Nothing has been changed");
+  }
+  CHECK(picture(pair.ss1.dir().path()) == before);
+  order.dry_run = true;
+  CHECK_THAT(rejoined(order), Contains("are thrown away (--discard)"));
+  order.dry_run = false;
+
+  // It runs, and somebody writes while it is being stopped.
+  pair.ss1.start();
+  pair.ss1.sql("insert into t values (16)");
+  order.discard = 6;
+  SteadyClock clock;
+  const auto late = thrown_by([&] {
+    rejoin(order, clock, &wall_now, [&](std::string_view text) {
+      if (text.starts_with("[2/")) pair.ss1.sql("insert into t values (17)");
+    });
+  });
+  REQUIRE(late);
+  CHECK(exit_code(late->fault()) == 25);
+  CHECK_THAT(late->text(), Contains("committed 7 transaction(s) that are nowhere else, and 6 may"));
+  CHECK_THAT(late->text(), Contains("It is left stopped") && Contains("say --discard 7"));
+  CHECK_FALSE(pair.ss1.running());
+  CHECK(fs::exists(pair.ss1.data() + "/standby.signal"));
+  check_refused(order, 25, "7 transaction(s) were committed on this node behind 0/");
+  order.discard = 7;
+  CHECK_THAT(rejoined(order), Contains("7 transaction(s) that were committed here"));
+  check_follows(pair);
+}
+
+TEST_CASE("rejoin: a slot that keeps nothing, or has lost its log, is made anew", "[replication]") {
+  if (skipped()) return;
+  PairOptions options;
+  options.primary = {"wal_keep_size = 0", "max_slot_wal_keep_size = 1MB", "max_wal_size = 32MB",
+                     "min_wal_size = 32MB"};
+  const FailoverPair pair(options);
+  SteadyClock clock;
+  const DbTarget target = parse_conninfo(pair.to_ss1(), "test");
+  const auto has = [&](const char* slot) {
+    return has_slot(target, slot, clock, clock.now() + 20s);
+  };
+  const auto kept = [&](const char* slot) {
+    return pair.ss1.value(
+        "select restart_lsn is not null from pg_replication_slots where "
+        "slot_name = '" +
+        std::string(slot) + "'");
+  };
+  pair.ss1.sql("select pg_create_physical_replication_slot('idle')");
+  pair.ss1.sql("select pg_create_physical_replication_slot('lost', true)");
+  for (int i = 0; i < 4; ++i) {
+    pair.ss1.sql("insert into t values (" + std::to_string(i) + ")");
+    pair.ss1.sql("select pg_switch_wal()");
+    pair.ss1.sql("checkpoint");
+  }
+  REQUIRE(pair.ss1.value("select wal_status from pg_replication_slots where slot_name = 'lost'") ==
+          "lost");
+  for (const char* slot : {"idle", "lost", "fresh"}) {
+    CAPTURE(slot);
+    CHECK_FALSE(has(slot));
+    make_slot(target, slot, clock, clock.now() + 20s);
+    CHECK(has(slot));
+    CHECK(kept(slot) == "t");
+  }
+  // One that keeps something stays what it is.
+  const std::string before = pair.ss1.value(
+      "select restart_lsn from pg_replication_slots where "
+      "slot_name = 'fresh'");
+  pair.ss1.sql("select pg_switch_wal()");
+  make_slot(target, "fresh", clock, clock.now() + 20s);
+  CHECK(pair.ss1.value("select restart_lsn from pg_replication_slots where slot_name = 'fresh'") ==
+        before);
 }
 
 TEST_CASE("rejoin: one that was stopped in time follows without a rewind", "[replication]") {

@@ -315,3 +315,34 @@ TEST_CASE("setup: a standby that runs is taken anew on demand, also when its dat
   CHECK(pair.row_arrives("four"));
   CHECK(old_copies(pair.standby) == 3);
 }
+
+TEST_CASE("setup: a standby that works runs again when a change of it fails",
+          "[replication][database]") {
+  if (skipped()) return;
+  for (const auto layout : {Node::Layout::InData, Node::Layout::Apart}) {
+    Pair pair(Profile::Xroad, Node::Layout::InData, layout);
+    pair.primary.start();
+    REQUIRE(pair.setup_primary());
+    REQUIRE(pair.setup_standby());
+    const std::string listened = pair.standby.value("show listen_addresses");
+    // Its configuration is newer than its start by whole seconds.
+    const std::int64_t begin = wall_now();
+    REQUIRE(eventually(std::chrono::seconds(10), [&] { return wall_now() > begin + 1; }));
+
+    pair.standby_setup.listen = "localhost";
+    pair.standby_setup.stream_limit = std::chrono::seconds(1);
+    const auto error = thrown_by([&] {
+      plan_standby(pair.standby_setup, pair.clock, pair.wall()).run([&](std::string_view text) {
+        pair.said += text;
+        if (text.find("start the server: ") != std::string_view::npos) pair.primary.stop();
+      });
+    });
+    INFO(pair.said);
+    REQUIRE(error);
+    CHECK(exit_code(error->fault()) == 30);
+    CHECK(pair.standby.running());
+    CHECK(pair.standby.value("show listen_addresses") == listened);
+    pair.primary.start();
+    CHECK(pair.row_arrives("after"));
+  }
+}
