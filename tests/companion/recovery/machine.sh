@@ -82,6 +82,7 @@ if mkdir "$template.begun" 2>/dev/null; then
   cat >"$(echo /etc/postgresql/*/"$cluster")/conf.d/quick.conf" <<END
 fsync = off
 shared_buffers = 8MB
+autovacuum = off
 wal_receiver_status_interval = 1
 wal_retrieve_retry_interval = 200ms
 END
