@@ -30,18 +30,20 @@ std::string stamp(const Wall& wall) {
   return text;
 }
 
-// By the standby that is to be replaced: it goes on following meanwhile, and the copy gets a slot
-// of its own for the time that it takes.
-bool slot_is_taken(const StandbyWork& work) {
-  return find_server(work.cluster()).has_value() && work.streams();
-}
-
 Command backup_command(const StandbyWork& work) {
   Command command;
-  command.argv = {
-      work.cluster().bin + "/pg_basebackup", "-D", work.place.copy(), "-X", "stream", "-c", "fast"};
-  if (!slot_is_taken(work)) command.argv.insert(command.argv.end(), {"-S", work.plan.slot});
-  command.argv.insert(command.argv.end(), {"-w", "-d", primary_conninfo(work.plan)});
+  command.argv = {work.cluster().bin + "/pg_basebackup",
+                  "-D",
+                  work.place.copy(),
+                  "-X",
+                  "stream",
+                  "-c",
+                  "fast",
+                  "-S",
+                  work.plan.slot,
+                  "-w",
+                  "-d",
+                  primary_conninfo(work.plan)};
   command.limit = work.copy_limit;
   command.ends_with_us = true;
   return command;
