@@ -81,8 +81,10 @@ Settings primary_settings(const PrimaryPlan& plan, int major) {
       names += (names.empty() ? "\"" : ", \"") + name + "\"";
     }
     settings.emplace_back("synchronous_commit", "on");
-    settings.emplace_back("synchronous_standby_names",
-                          names.empty() ? "" : "ANY 1 (" + names + ")");
+    // All of them: which one is promoted is not known before, and it must have every commit.
+    settings.emplace_back(
+        "synchronous_standby_names",
+        names.empty() ? "" : "ANY " + std::to_string(plan.synchronous.size()) + " (" + names + ")");
   } else {
     settings.emplace_back("synchronous_standby_names", "");
   }

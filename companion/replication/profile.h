@@ -4,7 +4,7 @@
 // PostgreSQL decides the names.
 //   xroad           asynchronous, client certificates, hot standby (load balancer guide, chapter 4)
 //   central-server  asynchronous, passwords, hot standby (Central Server's guide, appendix A)
-//   synchronous     no commit is acknowledged before a standby has it; the standby answers nobody
+//   synchronous     no commit is acknowledged before every standby has it; they answer nobody
 #pragma once
 
 #include <map>

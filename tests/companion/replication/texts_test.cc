@@ -111,7 +111,7 @@ TEST_CASE("profile: what a primary says, for each profile and version", "[replic
   plan.synchronous = {"ss2", "ss3"};
   plan.allow = {"10.0.0.2/32", "fd00::/64"};
   CHECK_THAT(conf_lines(primary_settings(plan, 15)),
-             Contains("synchronous_standby_names = 'ANY 1 (\"ss2\", \"ss3\")'") &&
+             Contains("synchronous_standby_names = 'ANY 2 (\"ss2\", \"ss3\")'") &&
                  Contains("synchronous_commit = 'on'") && Contains("hot_standby = 'off'") &&
                  Contains("password_encryption = 'scram-sha-256'"));
   CHECK(primary_hba(plan) ==
