@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/setup_primary.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.h"
@@ -11,6 +12,7 @@
 #include "companion/replication/local_sql.h"
 #include "companion/replication/marked_block.h"
 #include "companion/replication/owned_file.h"
+#include "companion/replication/primary_before.h"
 #include "companion/replication/primary_steps.h"
 #include "companion/replication/scram.h"
 
@@ -48,9 +50,18 @@ void check_words(const PrimarySetup& setup) {
   if (given.ca.empty() != given.certificate.empty() || given.ca.empty() != given.key.empty()) {
     throw Error(Fault::Usage, "--ca, --cert and --key are given together or not at all");
   }
-  if (setup.plan.login == Login::Password && setup.password_file.empty()) {
-    throw Error(Fault::Usage, "this profile logs in with a password: give --password-file");
+  for (const std::string& name : setup.drop) {
+    const auto named = [&](const NodeSpec& standby) { return standby.name == name; };
+    if (std::any_of(setup.standbys.begin(), setup.standbys.end(), named)) {
+      throw Error(Fault::Usage, quote(name) + " is named by --standby and by --drop");
+    }
   }
+}
+
+void check_login(const PrimarySetup& setup) {
+  if (setup.plan.login != Login::Password || !setup.password_file.empty()) return;
+  if (setup.standbys.empty()) return;
+  throw Error(Fault::Usage, "this profile logs in with a password: give --password-file");
 }
 
 // The server is the one of these directories, and one that may have standbys.
@@ -161,6 +172,16 @@ void add_bundle(WorkPlan& plan, const PrimarySetup& setup, const PkiPlace& place
             standby.name);
 }
 
+void add_notes(WorkPlan& plan, const PrimarySetup& setup, const Cluster& cluster) {
+  const std::string shadowed = shadowed_lines(cluster, setup.plan.group);
+  if (!shadowed.empty()) plan.note(shadowed);
+  if (setup.plan.profile != Profile::Synchronous) return;
+  plan.note(
+      "WARNING: with this profile a write waits until every standby that is waited for has it. "
+      "When any of them is gone,\nWRITES STOP (reads go on) until it is back, or until `setup "
+      "primary --drop NAME` takes it out.");
+}
+
 }  // namespace
 
 NodeSpec parse_node_spec(const std::string& words) {
@@ -180,7 +201,8 @@ NodeSpec parse_node_spec(const std::string& words) {
   }
 }
 
-WorkPlan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall) {
+WorkPlan plan_primary(const PrimarySetup& given, Clock& clock, const Wall& wall) {
+  PrimarySetup setup = given;
   check_words(setup);
   const Cluster cluster = find_cluster(setup.cluster, clock, setup.roots);
   if (cluster.major < 12) {
@@ -189,25 +211,26 @@ WorkPlan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall)
   }
   const LocalSql sql(cluster, clock);
   check_server(sql, cluster);
+  keep_before(setup, read_before(sql));
+  check_words(setup);
+  check_login(setup);
   check_roles(sql, setup);
+  check_connected(sql, setup);
   const PkiPlace place{setup.pki, cluster, wall};
   if (path_exists(setup.pki)) directory_user(setup.pki, cluster);
   if (!setup.given.ca.empty()) check_given(setup, place);
-  PrimaryWork work{sql, setup.plan, {}, ""};
+  PrimaryWork work{sql, setup.plan, {}, setup.drop, ""};
   work.plan.pki = setup.given.ca.empty() ? place.paths() : setup.given;
-  if (setup.plan.login == Login::Password) work.password = read_password(setup.password_file);
+  if (!setup.password_file.empty() && setup.plan.login == Login::Password) {
+    work.password = read_password(setup.password_file);
+  }
   for (const NodeSpec& standby : setup.standbys) work.standbys.push_back(standby.name);
 
   WorkPlan plan(setup.again);
   add_certificates(plan, setup, place);
   for (const NodeSpec& standby : setup.standbys) add_bundle(plan, setup, place, standby, sql);
   add_database_steps(plan, work);
-  if (setup.plan.profile == Profile::Synchronous) {
-    plan.note(
-        "WARNING: with this profile every write waits until a standby has it. When no "
-        "standby is there, WRITES STOP\n(reads go on) until one is back, or until "
-        "synchronous_standby_names is made empty and the server reloaded.");
-  }
+  add_notes(plan, setup, cluster);
   return plan;
 }
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "companion/replication/primary_roles.h"
+
+#include "base/text.h"
+#include "companion/replication/new_primary.h"
+#include "companion/replication/scram.h"
+
+namespace xs {
+namespace {
+
+WorkStep sql_step(const PrimaryWork& work, const std::string& what, const std::string& statement,
+                  const std::string& shown, std::function<bool()> done) {
+  WorkStep step;
+  step.what = what;
+  step.detail = [=] { return "SQL " + escape(shown) + "\n"; };
+  step.done = std::move(done);
+  step.act = [=] { work.sql.ask(statement); };
+  return step;
+}
+
+}  // namespace
+
+WorkStep group_step(const PrimaryWork& work) {
+  const std::string& group = work.plan.group;
+  const std::string order = "create role " + sql_name(group) + " nologin";
+  return sql_step(work, "make the role " + group, order, order, [=] {
+    return work.sql.value("select 1 from pg_roles where rolname = $1", {group}) == "1";
+  });
+}
+
+WorkStep rewind_step(const PrimaryWork& work) {
+  const std::string& group = work.plan.group;
+  std::string all;
+  for (const std::string& one : rewind_functions()) all += (all.empty() ? "" : ", ") + one;
+  const std::string order = "grant execute on function " + all + " to " + sql_name(group);
+  return sql_step(work, "let a standby that comes back use pg_rewind", order, order, [=] {
+    return work.sql.value(
+               "select (select bool_and(has_function_privilege(r.oid, f, 'execute')) "
+               "from unnest($2::text[]) f)::text from pg_roles r where r.rolname = $1",
+               {group, sql_array(rewind_functions())}) == "true";
+  });
+}
+
+WorkStep role_step(const PrimaryWork& work, const std::string& name) {
+  const std::string& group = work.plan.group;
+  WorkStep step;
+  step.what = "make the role " + name + ", which may replicate";
+  const std::string rights = sql_name(name) + " login replication password ";
+  step.detail = [=] {
+    return "SQL create role " + rights + (work.password.empty() ? "null" : "'********'") +
+           " in role " + sql_name(group) + "\n";
+  };
+  step.done = [=] {
+    const auto rows = work.sql.ask(
+        "select (r.rolcanlogin and r.rolreplication)::text, coalesce(a.rolpassword, ''), "
+        "exists(select 1 from pg_auth_members m join pg_roles g on g.oid = m.roleid "
+        "where m.member = r.oid and g.rolname = $2)::text "
+        "from pg_roles r join pg_authid a on a.oid = r.oid where r.rolname = $1",
+        {name, group});
+    if (rows.empty() || rows[0][0] != "true" || rows[0][2] != "true") return false;
+    const std::string now = rows[0][1].value_or("");
+    return work.password.empty() ? now.empty() : scram_matches(now, work.password);
+  };
+  step.act = [=] {
+    const std::string secret =
+        work.password.empty() ? "null" : sql_text(scram_verifier(work.password));
+    const bool there = work.sql.value("select 1 from pg_roles where rolname = $1", {name}) == "1";
+    if (there) {
+      work.sql.ask("alter role " + rights + secret);
+      work.sql.ask("grant " + sql_name(group) + " to " + sql_name(name));
+    } else {
+      work.sql.ask("create role " + rights + secret + " in role " + sql_name(group));
+    }
+  };
+  return step;
+}
+
+WorkStep slot_step(const PrimaryWork& work, const std::string& name) {
+  const std::string slot = slot_name(name);
+  const std::string lost = work.sql.cluster().major >= 13 ? "wal_status = 'lost'" : "false";
+  WorkStep step;
+  step.what = "make the replication slot " + slot;
+  step.detail = [=] { return "SQL select pg_create_physical_replication_slot('" + slot + "')\n"; };
+  step.done = [=] {
+    return work.sql.value(
+               "select 1 from pg_replication_slots where slot_name = $1 and slot_type = "
+               "'physical' and (" +
+                   lost + ") is not true",
+               {slot}) == "1";
+  };
+  step.act = [=] {
+    work.sql.ask(
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where "
+        "slot_name = $1 and slot_type = 'physical' and " +
+            lost,
+        {slot});
+    work.sql.ask("select pg_create_physical_replication_slot($1)", {slot});
+  };
+  return step;
+}
+
+}  // namespace xs
