@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/primary_roles.h"
 
+#include "base/error.h"
 #include "base/text.h"
 #include "companion/replication/new_primary.h"
 #include "companion/replication/scram.h"
@@ -18,7 +19,51 @@ WorkStep sql_step(const PrimaryWork& work, const std::string& what, const std::s
   return step;
 }
 
+void check_group(const LocalSql& sql, const std::string& group) {
+  if (sql.value("select rolcanlogin::text from pg_roles where rolname = $1", {group}) == "true") {
+    throw Error(Fault::Refused, "the role " + quote(group) +
+                                    " logs in, so it is no group of standbys: give another "
+                                    "--group");
+  }
+  const std::string stranger = sql.value(
+      "select m.rolname from pg_roles m join pg_roles g on g.rolname = $1 and g.oid <> m.oid where "
+      "m.rolcanlogin and not m.rolsuper and not m.rolreplication and "
+      "pg_has_role(m.oid, g.oid, 'member') order by 1 limit 1",
+      {group});
+  if (stranger.empty()) return;
+  throw Error(Fault::Refused, quote(stranger) + " is in the group " + quote(group) +
+                                  " and is no standby: our lines of pg_hba.conf would shut it "
+                                  "out; give another --group");
+}
+
 }  // namespace
+
+void check_roles(const LocalSql& sql, const std::vector<std::string>& standbys,
+                 const std::vector<std::string>& groups) {
+  std::vector<std::string> names = standbys;
+  names.push_back(groups.front());
+  const auto rows = sql.ask(
+      "select rolname, (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls)::text, "
+      "(rolname = $2 or exists(select 1 from pg_auth_members m join pg_roles g on "
+      "g.oid = m.roleid where m.member = r.oid and g.rolname = any($3::text[])))::text "
+      "from pg_roles r where rolname = any($1::text[]) order by 1",
+      {sql_array(names), groups.front(), sql_array(groups)});
+  for (const DbRow& row : rows) {
+    const std::string name = row[0].value_or("");
+    if (row[1] == "true") {
+      throw Error(Fault::Refused, "the role " + quote(name) +
+                                      " exists and may do more than replicate: choose another "
+                                      "name");
+    }
+    if (row[2] != "true") {
+      throw Error(Fault::Refused, "the role " + quote(name) +
+                                      " exists and is no standby's of ours: choose another name, "
+                                      "or say that it is one: GRANT " +
+                                      sql_name(groups.front()) + " TO " + sql_name(name));
+    }
+  }
+  check_group(sql, groups.front());
+}
 
 WorkStep group_step(const PrimaryWork& work) {
   const std::string& group = work.plan.group;

@@ -13,11 +13,18 @@
 #include "companion/replication/marked_block.h"
 #include "companion/replication/owned_file.h"
 #include "companion/replication/primary_before.h"
+#include "companion/replication/primary_roles.h"
 #include "companion/replication/primary_steps.h"
 #include "companion/replication/scram.h"
 
 namespace xs {
 namespace {
+
+std::vector<std::string> names_of(const std::vector<NodeSpec>& standbys) {
+  std::vector<std::string> names;
+  for (const NodeSpec& standby : standbys) names.push_back(standby.name);
+  return names;
+}
 
 void check_words(const PrimarySetup& setup) {
   check_node_name(setup.name);
@@ -91,23 +98,6 @@ void check_server(const LocalSql& sql, const Cluster& cluster) {
   }
   if (is(4) != "true") {
     throw Error(Fault::Auth, quote(cluster.owner) + " is not a superuser of this database");
-  }
-}
-
-// Roles that we would make, and that are somebody else's already.
-void check_roles(const LocalSql& sql, const PrimarySetup& setup) {
-  std::vector<std::string> names{setup.plan.group};
-  for (const NodeSpec& standby : setup.standbys) names.push_back(standby.name);
-  const auto rows = sql.ask(
-      "select rolname, (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls)::text "
-      "from pg_roles where rolname = any($1::text[]) order by 1",
-      {sql_array(names)});
-  for (const DbRow& row : rows) {
-    if (row[1] == "true") {
-      throw Error(Fault::Refused,
-                  "the role " + quote(row[0].value_or("")) +
-                      " exists and may do more than replicate: choose another name");
-    }
   }
 }
 
@@ -211,10 +201,11 @@ WorkPlan plan_primary(const PrimarySetup& given, Clock& clock, const Wall& wall)
   }
   const LocalSql sql(cluster, clock);
   check_server(sql, cluster);
-  keep_before(setup, read_before(sql));
+  const PrimaryBefore before = read_before(sql);
+  keep_before(setup, before);
   check_words(setup);
   check_login(setup);
-  check_roles(sql, setup);
+  check_roles(sql, names_of(setup.standbys), {setup.plan.group, before.group});
   check_connected(sql, setup);
   const PkiPlace place{setup.pki, cluster, wall};
   if (path_exists(setup.pki)) directory_user(setup.pki, cluster);
@@ -224,7 +215,7 @@ WorkPlan plan_primary(const PrimarySetup& given, Clock& clock, const Wall& wall)
   if (!setup.password_file.empty() && setup.plan.login == Login::Password) {
     work.password = read_password(setup.password_file);
   }
-  for (const NodeSpec& standby : setup.standbys) work.standbys.push_back(standby.name);
+  work.standbys = names_of(setup.standbys);
 
   WorkPlan plan(setup.again);
   add_certificates(plan, setup, place);

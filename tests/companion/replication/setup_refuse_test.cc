@@ -120,6 +120,26 @@ TEST_CASE("setup refuses: what is wrong about a primary", "[replication][databas
   no_primary(pair, Fault::Refused, "may do more than replicate", [](PrimarySetup&) {});
   node.sql("drop role ss2");
 
+  // Roles of somebody else's: a password to lose, a login to be shut out.
+  node.sql("create role ss2 login password 'theirs'");
+  const auto role = [&] {
+    return node.value("select a::text from pg_authid a where rolname = 'ss2'");
+  };
+  const std::string theirs = role();
+  no_primary(pair, Fault::Refused, "is no standby's of ours", [](PrimarySetup&) {});
+  no_primary(pair, Fault::Refused, "'ss2' logs in, so it is no group", [](PrimarySetup& setup) {
+    setup.plan.group = "ss2";
+    setup.standbys.clear();
+  });
+  node.sql("create role readers; grant readers to ss2");
+  no_primary(pair, Fault::Refused, "'ss2' is in the group 'readers' and is no standby",
+             [](PrimarySetup& setup) {
+               setup.plan.group = "readers";
+               setup.standbys.clear();
+             });
+  CHECK(role() == theirs);
+  node.sql("drop role ss2; drop role readers");
+
   if (::geteuid() == 0) {  // a directory of somebody else's, and somebody who may not
     fs::create_directory(node.dir() / "theirs");
     CHECK(::chown((node.dir() / "theirs").c_str(), 12345, 12345) == 0);
