@@ -254,9 +254,18 @@ void add_files(WorkPlan& plan, const StandbySetup& setup, const StandbyWork& wor
   const Cluster& cluster = work.cluster();
   const Bundle& bundle = setup.bundle;
   plan.add(directory_step(setup.pki, 0755, cluster));
-  plan.add(file_step(work.plan.pki.ca, bundle.ca, 0644, false, cluster));
-  plan.add(file_step(work.plan.pki.key, bundle.key, 0600, true, cluster));
-  plan.add(file_step(work.plan.pki.certificate, bundle.certificate, 0644, false, cluster));
+  const auto keep = [&](const std::string& path, const std::string& bytes, unsigned mode) {
+    return file_step(path, bytes, mode, mode == 0600, cluster, OldFile::Keep);
+  };
+  WorkStep first = keep(work.plan.pki.ca, bundle.ca, 0644);
+  // Taken back last, when a server of old data runs again, with certificates that were ours.
+  first.undo = [cluster, sql = work.sql, restore = first.undo] {
+    restore();
+    if (find_server(cluster)) run_command(cluster, reload_command(cluster), sql.clock());
+  };
+  plan.add(std::move(first));
+  plan.add(keep(work.plan.pki.key, bundle.key, 0600));
+  plan.add(keep(work.plan.pki.certificate, bundle.certificate, 0644));
   if (work.plan.login == Login::Password) {
     plan.add(file_step(work.plan.passfile, passfile_line(work.plan, bundle.password), 0600, true,
                        cluster));

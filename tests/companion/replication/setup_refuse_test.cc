@@ -153,7 +153,30 @@ TEST_CASE("setup refuses: what is wrong about a primary", "[replication][databas
     CHECK(st.st_uid == cluster.user.uid);
     CHECK((st.st_mode & 07777U) == 0755U);
     fs::remove(node.dir() / "theirs/pki");
-    fs::remove(node.dir() / "theirs");
+    // A link of theirs, and one of the cluster's owner, to where only root may write.
+    const TempDir roots;
+    for (const char* name : {"theirs/pki", "lib/pki"}) {
+      fs::create_symlink(roots.path(), node.dir() / name);
+      no_primary(pair, Fault::Refused, "leads over a link",
+                 [&](PrimarySetup& setup) { setup.pki = node.dir() / name; });
+      const auto error =
+          thrown_by([&] { write_owned(node.dir() / name + "/ca.key", "key", 0600, cluster); });
+      REQUIRE(error);
+      CHECK(error->fault() == Fault::Refused);
+      CHECK(fs::is_empty(roots.path()));
+      fs::remove(node.dir() / name);
+    }
+    fs::create_directory(node.dir() / "theirs/roots");
+    no_primary(pair, Fault::Refused, "neither to root alone nor to",
+               [&](PrimarySetup& setup) { setup.pki = node.dir() / "theirs/roots"; });
+    // What /etc/xroad is where there is no X-Road.
+    directory_step(roots / "etc/xroad/postgresql", 0755, cluster).act();
+    CHECK(::stat((roots / "etc/xroad").c_str(), &st) == 0);
+    CHECK(st.st_uid == 0);
+    CHECK((st.st_mode & 07777U) == 0755U);
+    CHECK(::stat((roots / "etc/xroad/postgresql").c_str(), &st) == 0);
+    CHECK(st.st_uid == cluster.user.uid);
+    fs::remove_all(node.dir() / "theirs");
     const pid_t child = ::fork();
     if (child == 0) {
       int code = 1;
