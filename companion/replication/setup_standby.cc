@@ -197,15 +197,23 @@ void check_stopped(const StandbySetup& setup, const Cluster& cluster, const Prim
     throw Error(Fault::Refused, "another program has the port " + std::to_string(cluster.port) +
                                     " of this node, and this cluster does not run");
   }
-  if (setup.reclone || !read_owned(cluster.data + "/PG_VERSION", cluster) ||
-      read_owned(cluster.data + "/standby.signal", cluster)) {
-    return;
+  if (!read_owned(cluster.data + "/PG_VERSION", cluster)) return;
+  std::string system, trouble;
+  try {
+    system = read_control(cluster, cluster.data, clock).system_id;
+  } catch (const Error& error) {
+    trouble = " (" + error.text() + ")";
   }
-  if (read_control(cluster, cluster.data, clock).system_id == facts.system_id) {
-    throw Error(Fault::Refused,
-                "this database was a primary of the same cluster: bring it back "
-                "with `replication rejoin`");
+  if (system != facts.system_id) {
+    if (setup.replace_data) return;
+    throw Error(Fault::Refused, "the database in " + quote(cluster.data) +
+                                    ", whose server does not run, is no copy of the primary's" +
+                                    trouble + ": say --replace-data to put it aside");
   }
+  if (setup.reclone || read_owned(cluster.data + "/standby.signal", cluster)) return;
+  throw Error(Fault::Refused,
+              "this database was a primary of the same cluster: bring it back with `replication "
+              "rejoin`");
 }
 
 std::uint64_t free_bytes(const std::string& path) {

@@ -259,6 +259,7 @@ TEST_CASE("setup refuses: what is wrong about a standby", "[replication][databas
   pair.primary.start();
   pair.setup_primary();
   pair.load_bundle();
+  pair.standby_setup.replace_data = false;
   const auto before = files(node);
   const auto no = [&](Fault fault, const std::string& words,
                       const std::function<void(StandbySetup&)>& change) {
@@ -273,6 +274,15 @@ TEST_CASE("setup refuses: what is wrong about a standby", "[replication][databas
   no(Fault::Role, "has no slot 'other'", [](auto& setup) { setup.bundle.standby.slot = "other"; });
   no(Fault::Refused, "not the database that the bundle is from",
      [](auto& setup) { setup.bundle.system_id = "1"; });
+  // A cluster that does not run, named by mistake or broken.
+  no(Fault::Refused, "whose server does not run, is no copy of the primary's: say --replace-data",
+     [](auto&) {});
+  no(Fault::Refused, "say --replace-data", [](auto& setup) { setup.reclone = true; });
+  fs::rename(node.data() + "/global/pg_control", node.data() + "/global/away");
+  no(Fault::Refused, "pg_controldata ended with status 1",
+     [](auto& setup) { setup.reclone = true; });
+  fs::rename(node.data() + "/global/away", node.data() + "/global/pg_control");
+  pair.standby_setup.replace_data = true;
   no(Fault::Refused, "no room in",
      [](auto& setup) { setup.room = [](const std::string&) { return 1U << 20; }; });
   no(Fault::Refused, "this is the primary itself",
@@ -315,7 +325,8 @@ TEST_CASE("setup refuses: what is wrong about a standby", "[replication][databas
   // Databases of somebody's.
   node.start();
   node.sql("create database precious");
-  no(Fault::Refused, "holds 1 database(s): say --replace-data", [](auto&) {});
+  no(Fault::Refused, "holds 1 database(s): say --replace-data",
+     [](auto& setup) { setup.replace_data = false; });
   node.stop();
   fs::remove(node.data() + ".start.log");
   auto after = files(node);
@@ -346,8 +357,10 @@ TEST_CASE("setup refuses: a primary that is followed, a name that is used, a sta
   other.load_bundle();
   no_standby(other, Fault::Refused, "a primary with 1 standby(s) connected",
              [&](StandbySetup& setup) { setup.cluster = pair.primary.choice(); });
-  no_standby(other, Fault::Refused, "standby of another database",
-             [&](StandbySetup& setup) { setup.cluster = pair.standby.choice(); });
+  no_standby(other, Fault::Refused, "standby of another database", [&](StandbySetup& setup) {
+    setup.cluster = pair.standby.choice();
+    setup.replace_data = false;
+  });
 
   // A primary whose standby has taken over is no candidate for a plain copy.
   pair.primary.stop();
