@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "companion/replication/cluster_tools.h"
@@ -20,17 +22,42 @@ std::vector<std::string> setting_names(const PrimaryWork& work) {
   return names;
 }
 
-// Settings of ours that somebody else's line, or the command line, decides; "client" is this
-// session.
-std::string overruled(const PrimaryWork& work) {
+// Settings that somebody else's line, or the command line, decides otherwise than we. By what the
+// files say now, also where the server has yet to take it. `which`: of the last lines of a name.
+std::string overruled(const PrimaryWork& work, const char* which) {
+  std::vector<std::string> names, values;
+  for (const auto& [name, value] : primary_settings(work.plan, work.sql.cluster().major)) {
+    names.push_back(name);
+    values.push_back(value);
+  }
   const auto rows = work.sql.ask(
-      "select name || ' (by ' || coalesce(sourcefile || ':' || sourceline, source) || ')' "
-      "from pg_settings where name = any($1::text[]) and source <> 'client' and "
-      "(source <> 'configuration file' or sourcefile <> $2) order by 1",
-      {sql_array(setting_names(work)), work.sql.cluster().conf_file()});
+      std::string("with ours as (select * from unnest($1::text[], $2::text[]) o (name, value)), "
+                  "line as (select distinct on (lower(name)) lower(name) as name, setting, "
+                  "sourcefile, sourcefile || ':' || sourceline as place from pg_file_settings "
+                  "order by lower(name), seqno desc) "
+                  "select o.name || ' (by ' || coalesce(place, 'nobody') || ')' from ours o "
+                  "left join line using (name) where setting is distinct from value and (") +
+          which +
+          ") union all select s.name || ' (by ' || s.source || ')' from pg_settings s join ours o "
+          "using (name) where s.source in ('command line', 'override', 'database', 'user', "
+          "'database user') and current_setting(s.name) <> o.value order by 1",
+      {sql_array(names), sql_array(values), work.sql.cluster().conf_file()});
   std::string all;
   for (const DbRow& row : rows) all += (all.empty() ? "" : ", ") + escape(row[0].value_or(""));
   return all;
+}
+
+// Once our lines are there, before that, and for whether they are.
+constexpr const char* kNotOurs = "sourcefile <> $3";
+constexpr const char* kStronger = "sourcefile <> $3 and sourcefile like '%/postgresql.auto.conf'";
+constexpr const char* kUntold = "sourcefile is null or sourcefile <> $3";
+
+void refuse_overruled(const PrimaryWork& work, const char* which) {
+  const std::string others = overruled(work, which);
+  if (others.empty()) return;
+  throw Error(Fault::Refused, "these settings are decided elsewhere than in our lines of " +
+                                  quote(work.sql.cluster().conf_file()) + ": " + others +
+                                  " (a line of postgresql.auto.conf goes by ALTER SYSTEM RESET)");
 }
 
 bool wants_restart(const PrimaryWork& work) {
@@ -51,22 +78,29 @@ void check_hba(const PrimaryWork& work) {
                                    escape(rows[0][1].value_or("")));
 }
 
-bool loaded(const PrimaryWork& work) {
-  const Cluster& cluster = work.sql.cluster();
-  const auto at =
-      work.sql.value("select floor(extract(epoch from pg_conf_load_time()) * 1000)::bigint::text");
-  const auto milliseconds = parse_number(at);
-  for (const std::string& file : {cluster.conf_file(), cluster.hba_file()}) {
-    struct stat st {};
-    if (::stat(file.c_str(), &st) != 0) throw_errno("stat", file);
-    const auto changed = static_cast<unsigned long long>(st.st_mtim.tv_sec) * 1000 +
-                         static_cast<unsigned long long>(st.st_mtim.tv_nsec) / 1'000'000;
-    if (!milliseconds || *milliseconds < changed) return false;
-  }
-  return !wants_restart(work);
+// When the bytes behind this name became what they are; a file that was moved here keeps its time
+// of modification. 0: there is none.
+std::uint64_t changed_at(const std::string& file) {
+  struct stat st {};
+  if (::stat(file.c_str(), &st) != 0) return 0;
+  const auto milliseconds = [](const timespec& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1000 +
+           static_cast<std::uint64_t>(time.tv_nsec) / 1'000'000;
+  };
+  return std::max(milliseconds(st.st_mtim), milliseconds(st.st_ctim));
 }
 
 }  // namespace
+
+bool has_read(const LocalSql& sql, const std::vector<std::string>& files) {
+  const auto at =
+      sql.value("select floor(extract(epoch from pg_conf_load_time()) * 1000)::bigint::text");
+  const std::uint64_t milliseconds = parse_number(at).value_or(0);
+  return std::all_of(files.begin(), files.end(),
+                     [&](const std::string& file) { return changed_at(file) <= milliseconds; });
+}
+
+void check_overruled(const PrimaryWork& work) { refuse_overruled(work, kStronger); }
 
 void load_files(const PrimaryWork& work) {
   const Cluster& cluster = work.sql.cluster();
@@ -97,18 +131,20 @@ WorkStep load_step(const PrimaryWork& work) {
            command_text(cluster, restart_command(cluster)) +
            "   (only if a setting needs it: clients are cut off for a moment)\n";
   };
-  step.done = [=] { return loaded(work) && overruled(work).empty(); };
+  step.done = [=] {
+    const PkiPaths& pki = work.plan.pki;
+    return has_read(work.sql,
+                    {cluster.conf_file(), cluster.hba_file(), pki.ca, pki.certificate, pki.key}) &&
+           !wants_restart(work) && overruled(work, kUntold).empty();
+  };
   step.act = [=] {
     load_files(work);
+    refuse_overruled(work, kNotOurs);
     if (wants_restart(work)) run_command(cluster, restart_command(cluster), work.sql.clock());
     if (!work.sql.says("select 1", {}, "1", kReload)) {
       throw Error(Fault::Timeout, "the server does not answer after its restart");
     }
-    const std::string others = overruled(work);
-    if (!others.empty()) {
-      throw Error(Fault::Refused, "these settings are decided elsewhere than in our lines of " +
-                                      quote(cluster.conf_file()) + ": " + others);
-    }
+    refuse_overruled(work, kNotOurs);
   };
   return step;
 }

@@ -5,11 +5,19 @@
 // that it does not take), Refused (settings that are decided elsewhere).
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "companion/replication/plan.h"
 #include "companion/replication/primary_steps.h"
 
 namespace xs {
 
+// These files (configuration, certificates) have not changed since the server read its own.
+bool has_read(const LocalSql& sql, const std::vector<std::string>& files);
+// Throws Refused where a setting is decided by a line that would be stronger than ours. Nothing has
+// to be written for it, or restarted.
+void check_overruled(const PrimaryWork& work);
 // Lets the server read its files and waits until it has.
 void load_files(const PrimaryWork& work);
 // Takes the server back to the files as they were before us.

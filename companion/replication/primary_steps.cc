@@ -94,6 +94,7 @@ void read_floor(PrimaryWork& work) {
 void add_database_steps(WorkPlan& plan, const PrimaryWork& given) {
   PrimaryWork work = given;
   read_floor(work);
+  check_overruled(work);
   const Cluster& cluster = work.sql.cluster();
   WorkStep conf = edit_step(
       cluster.conf_file(), cluster, "write our lines into " + escape(cluster.conf_file()),

@@ -19,6 +19,7 @@
 #include "companion/replication/local_sql.h"
 #include "companion/replication/node_pki.h"
 #include "companion/replication/owned_file.h"
+#include "companion/replication/primary_load.h"
 #include "companion/replication/standby_steps.h"
 
 namespace xs {
@@ -258,6 +259,28 @@ std::string passfile_line(const StandbyPlan& plan, const std::string& password) 
          escaped(password) + "\n";
 }
 
+// A standby in place goes on with the certificates that it has read. A warm one cannot be asked
+// when that was: it is told when this run has changed one.
+WorkStep take_step(const StandbyWork& work, const std::vector<std::string>& changed) {
+  const Cluster& cluster = work.cluster();
+  const PkiPaths& pki = work.plan.pki;
+  const std::vector<std::string> files{pki.ca, pki.certificate, pki.key};
+  const auto old = [=] {
+    std::vector<std::string> bytes;
+    for (const std::string& file : files) bytes.push_back(read_owned(file, cluster).value_or(""));
+    return bytes;
+  };
+  WorkStep step;
+  step.what = "let the server take its certificates";
+  step.detail = [=] { return "$ " + command_text(cluster, reload_command(cluster)) + "\n"; };
+  step.done = [=, before = old()] {
+    if (profile_row(work.plan.profile).hot) return has_read(work.sql, files) && before == changed;
+    return before == changed;
+  };
+  step.act = [=] { run_command(cluster, reload_command(cluster), work.sql.clock()); };
+  return step;
+}
+
 void add_files(WorkPlan& plan, const StandbySetup& setup, const StandbyWork& work) {
   const Cluster& cluster = work.cluster();
   const Bundle& bundle = setup.bundle;
@@ -274,6 +297,9 @@ void add_files(WorkPlan& plan, const StandbySetup& setup, const StandbyWork& wor
   plan.add(std::move(first));
   plan.add(keep(work.plan.pki.key, bundle.key, 0600));
   plan.add(keep(work.plan.pki.certificate, bundle.certificate, 0644));
+  if (find_server(cluster) && work.in_place()) {
+    plan.add(take_step(work, {bundle.ca, bundle.certificate, bundle.key}));
+  }
   if (work.plan.login == Login::Password) {
     plan.add(file_step(work.plan.passfile, passfile_line(work.plan, bundle.password), 0600, true,
                        cluster));

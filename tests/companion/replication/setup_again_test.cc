@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // `replication setup primary` run again with other words: what is in place stays, and no safety
 // goes without its word.
+#include <filesystem>
+
 #include "base/io.h"
 #include "tests/companion/replication/pair.h"
 #include "tests/support/catch.h"
@@ -140,5 +142,36 @@ TEST_CASE("setup again: whoever is connected is let in again", "[replication][da
   refused(pair, "ss2 from ");
   pair.primary_setup.plan.allow = {"192.0.2.0/24", "127.0.0.1/32", "::1/128"};
   CHECK(pair.setup_primary());
+  CHECK(pair.row_arrives("two"));
+}
+
+TEST_CASE("setup again: a renewed certificate is the one that is served",
+          "[replication][database]") {
+  if (skipped()) return;
+  Pair pair(Profile::Xroad);
+  pair.primary.start();
+  pair.setup_primary();
+  pair.setup_standby();
+  CHECK(pair.row_arrives("one"));
+  const auto loaded = [](const Node& node) { return node.value("select pg_conf_load_time()"); };
+  const auto started = [](const Node& node) {
+    return node.value("select pg_postmaster_start_time()");
+  };
+  const auto away = [&](const std::string& directory) {
+    for (const char* name : {"/server.crt", "/server.key"}) {
+      std::filesystem::rename(directory + name, directory + name + ".old");
+    }
+  };
+  const std::string primary = loaded(pair.primary), standby = loaded(pair.standby);
+  const std::string since = started(pair.standby);
+  away(pair.primary.dir() / "pki");
+  away(pair.primary.dir() / "pki/bundles/ss2");
+  CHECK(pair.setup_primary());
+  CHECK(loaded(pair.primary) != primary);
+  CHECK(pair.setup_standby());
+  CHECK(pair.standby.says("select pg_conf_load_time() <> '" + standby + "'", "t"));
+  CHECK(started(pair.standby) == since);
+  CHECK_FALSE(pair.setup_primary());
+  CHECK_FALSE(pair.setup_standby());
   CHECK(pair.row_arrives("two"));
 }

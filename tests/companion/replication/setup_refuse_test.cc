@@ -224,10 +224,13 @@ TEST_CASE("setup refuses: what the server does not take is taken back", "[replic
 
   // A setting that ALTER SYSTEM decides.
   node.sql("alter system set max_wal_senders = 7");
-  refused(Fault::Refused, "max_wal_senders (by ", run);
+  const auto started = [&] { return node.value("select pg_postmaster_start_time()"); };
+  const std::string start = started();
+  no_primary(pair, Fault::Refused, "max_wal_senders (by ", [](PrimarySetup&) {});
   CHECK(text_of(node, "postgresql.conf") == conf);
-  CHECK(node.value("select 1") == "1");
+  CHECK(started() == start);
   node.sql("alter system reset max_wal_senders");
+  node.sql("alter system set hot_standby = 'on'");  // as we would have it
 
   // A listen_addresses with which it does not start.
   pair.primary_setup.plan.listen = "192.0.2.1";
@@ -236,6 +239,14 @@ TEST_CASE("setup refuses: what the server does not take is taken back", "[replic
   CHECK(node.value("select 1") == "1");
   pair.primary_setup.plan.listen = "127.0.0.1";
   CHECK(pair.setup_primary());
+  // A line behind ours, which only a restart would take: clients are not cut off for nothing.
+  const std::string again = started();
+  put(node.config() + "/extra.conf", "max_replication_slots = 7\n");
+  node.append("postgresql.conf", "include 'extra.conf'\n");
+  refused(Fault::Refused, "max_replication_slots (by ", run);
+  CHECK(started() == again);
+  put(node.config() + "/extra.conf", "");
+  pair.setup_primary();
 
   // Certificates that have become wrong.
   pair.clock_off = 3LL * 366 * 86'400;
