@@ -95,8 +95,9 @@ std::shared_ptr<PrimaryLine> add_primary(CLI::App& app) {
       ->allow_extra_args(false)
       ->capture_default_str();
   app.add_option("--listen", setup.plan.listen, "listen_addresses.")->capture_default_str();
-  app.add_option("--wal-limit", setup.plan.wal_limit,
-                 "How much log a slot keeps for a standby that is away.")
+  app.add_option(
+         "--wal-limit", setup.plan.wal_limit,
+         "How much log a slot keeps for a standby that is away; PostgreSQL 12 knows no limit.")
       ->capture_default_str();
   app.add_option("--group", setup.plan.group, "The role that all standbys are in.")
       ->capture_default_str();

@@ -36,6 +36,25 @@ void check_group(const LocalSql& sql, const std::string& group) {
                                   "out; give another --group");
 }
 
+// '-' and '.' are '_' in a slot's name: two standbys would follow by one.
+void check_slots(const LocalSql& sql, const std::vector<std::string>& standbys,
+                 const std::string& group) {
+  std::vector<std::string> all = standbys;
+  for (const DbRow& row :
+       sql.ask("select r.rolname from pg_auth_members m join pg_roles r on r.oid = m.member "
+               "join pg_roles g on g.oid = m.roleid where g.rolname = $1 and r.rolreplication",
+               {group})) {
+    all.push_back(row[0].value_or(""));
+  }
+  for (const std::string& one : standbys) {
+    for (const std::string& other : all) {
+      if (one == other || slot_name(one) != slot_name(other)) continue;
+      throw Error(Fault::Usage, quote(one) + " and " + quote(other) + " would share the slot " +
+                                    quote(slot_name(one)) + ": choose another name");
+    }
+  }
+}
+
 }  // namespace
 
 void check_roles(const LocalSql& sql, const std::vector<std::string>& standbys,
@@ -63,6 +82,7 @@ void check_roles(const LocalSql& sql, const std::vector<std::string>& standbys,
     }
   }
   check_group(sql, groups.front());
+  check_slots(sql, standbys, groups.front());
 }
 
 WorkStep group_step(const PrimaryWork& work) {
@@ -125,7 +145,10 @@ WorkStep slot_step(const PrimaryWork& work, const std::string& name) {
   const std::string lost = work.sql.cluster().major >= 13 ? "wal_status = 'lost'" : "false";
   WorkStep step;
   step.what = "make the replication slot " + slot;
-  step.detail = [=] { return "SQL select pg_create_physical_replication_slot('" + slot + "')\n"; };
+  step.detail = [=] {
+    return "SQL select pg_create_physical_replication_slot('" + slot + "')\n" +
+           slot_warning(work.sql.cluster().major);
+  };
   step.done = [=] {
     return work.sql.value(
                "select 1 from pg_replication_slots where slot_name = $1 and slot_type = "

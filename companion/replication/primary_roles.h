@@ -14,7 +14,7 @@ namespace xs {
 
 // `groups`: the group, and the one that an earlier run has put in place (""). Throws Refused for
 // roles of these names that are somebody else's: they would lose their password, and be shut out by
-// our lines of pg_hba.conf.
+// our lines of pg_hba.conf. Throws Usage for two standbys whose slots would have one name.
 void check_roles(const LocalSql& sql, const std::vector<std::string>& standbys,
                  const std::vector<std::string>& groups);
 

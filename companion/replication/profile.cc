@@ -171,6 +171,14 @@ void check_node_name(const std::string& name) {
                                 "and '-', at most 60");
 }
 
+std::string slot_warning(int major) {
+  if (major >= 13) return "";
+  return "WARNING: PostgreSQL " + std::to_string(major) +
+         " knows no limit for slots: while a standby is away, its slot keeps all log, until the "
+         "disk is full and the\nprimary stops. Drop the slot of one that stays away: select "
+         "pg_drop_replication_slot('NAME')";
+}
+
 std::string slot_name(const std::string& node) {
   std::string slot = node;
   for (char& c : slot) {

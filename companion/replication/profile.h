@@ -73,5 +73,7 @@ const std::vector<std::string>& not_less_settings();
 // A standby's name: it is a role, a common name, part of a path. Throws Usage.
 void check_node_name(const std::string& name);
 std::string slot_name(const std::string& node);
+// Where slots have no limit, what that means; "" from 13 on.
+std::string slot_warning(int major);
 
 }  // namespace xs

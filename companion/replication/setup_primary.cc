@@ -165,6 +165,12 @@ void add_bundle(WorkPlan& plan, const PrimarySetup& setup, const PkiPlace& place
 void add_notes(WorkPlan& plan, const PrimarySetup& setup, const Cluster& cluster) {
   const std::string shadowed = shadowed_lines(cluster, setup.plan.group);
   if (!shadowed.empty()) plan.note(shadowed);
+  if (!setup.standbys.empty()) {
+    plan.note("The bundles stay here, with the standbys' keys. When a standby is set up: rm -r " +
+              shell_words({setup.pki + "/bundles"}) + "/NAME");
+    const std::string warning = slot_warning(cluster.major);
+    if (!warning.empty()) plan.note(warning);
+  }
   if (setup.plan.profile != Profile::Synchronous) return;
   plan.note(
       "WARNING: with this profile a write waits until every standby that is waited for has it. "

@@ -110,6 +110,14 @@ TEST_CASE("setup again: another profile, login or group needs its word",
   pair.primary_setup.plan.group = "others";
   refused(pair, "in the group 'slavenode', not 'others'");
   pair.primary_setup.unsaid.group = true;
+  pair.primary.sql("create role \"ss-4\" login replication in role slavenode");
+  pair.primary_setup.unsaid.profile = true;
+  pair.primary_setup.standbys = {{"ss.4", {}}};
+  const auto shared = thrown_by([&] { plan_primary(pair.primary_setup, pair.clock, pair.wall()); });
+  REQUIRE(shared);
+  CHECK_THAT(shared->text(), Contains("'ss.4' and 'ss-4' would share the slot 'ss_4'"));
+  pair.primary_setup.standbys = {{"ss2", {"localhost"}}};
+  pair.primary_setup.unsaid.group = true;
   pair.primary_setup.plan.group = "slavenode";
   CHECK(pair.primary.value("select rolpassword from pg_authid where rolname = 'ss2'") == verifier);
 

@@ -90,6 +90,9 @@ TEST_CASE("setup refuses: what is wrong about a primary", "[replication][databas
   usage("--host", [](auto& setup) { setup.hosts.clear(); });
   usage("is the name of this node", [](auto& setup) { setup.standbys = {{"ss1", {}}}; });
   usage("is the name of the group", [](auto& setup) { setup.standbys = {{"slavenode", {}}}; });
+  usage("'ss-2' and 'ss.2' would share the slot 'ss_2'", [](auto& setup) {
+    setup.standbys = {{"ss-2", {}}, {"ss.2", {}}};
+  });
   usage("no address", [](auto& setup) { setup.plan.allow = {"samenet trust\n"}; });
   usage("no amount of log", [](auto& setup) { setup.plan.wal_limit = "lots"; });
   usage("no amount of log", [](auto& setup) { setup.plan.wal_limit = "4 GB'"; });

@@ -184,6 +184,11 @@ TEST_CASE("profile: how a standby reaches its primary holds no password", "[repl
                  Contains("recovery_target_timeline = 'latest'\n"));
 }
 
+TEST_CASE("profile: a slot without a limit is told", "[replication]") {
+  CHECK_THAT(slot_warning(12), Contains("WARNING: PostgreSQL 12 knows no limit"));
+  CHECK(slot_warning(13).empty());
+}
+
 TEST_CASE("profile: names that could be more than a name are refused", "[replication]") {
   for (const char* name : {"", "A", "a b", "a'b", "-a", "pg_a", "a\"", "../x", "a/b"}) {
     fails(Fault::Usage, "no name for a node", [&] { check_node_name(name); });
