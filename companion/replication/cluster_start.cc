@@ -42,7 +42,8 @@ std::string drop_ins(const ClusterRoots& roots, const std::string& name) {
   std::vector<fs::path> files;
   for (const std::string& directory : roots.units) {
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(directory + "/" + name + ".service.d", error)) {
+    const fs::path below = fs::path(directory) / (name + ".service.d");
+    for (const auto& entry : fs::directory_iterator(below, error)) {
       if (entry.path().extension() == ".conf") files.push_back(entry.path());
     }
   }

@@ -240,6 +240,7 @@ void check_connected(const LocalSql& sql, const PrimarySetup& setup) {
       {setup.plan.group});
   if (rows.empty()) return;
   std::vector<std::string> who;
+  who.reserve(rows.size());
   for (const DbRow& row : rows) who.push_back(row[0].value_or(""));
   throw Error(Fault::Refused, "connected now, and not let in any more when it comes back: " +
                                   listed(who) + "; say --allow for it as well");
