@@ -19,8 +19,11 @@ void print(std::string_view text) {
 
 // Everybody who can list processes would see it.
 void refuse_password(const std::string& primary) {
-  if (primary.empty() || parse_conninfo(primary, "--primary").password.empty()) return;
-  throw Error(Fault::Usage, "--primary must not hold a password: name a file with passfile=...");
+  if (primary.empty() || !holds_password(parse_conninfo(primary, "--primary"))) return;
+  throw Error(
+      Fault::Usage,
+      "--primary must not hold a password (nor sslpassword): name a file with passfile=..., "
+      "and use a key without one");
 }
 
 int run_promote(const ReplicationCall& call, PromoteOrder order, ClusterChoice cluster,

@@ -52,9 +52,10 @@ NodeSettings settings_for(const ReplicationCall& call, ReplicationAccess& access
   access.fill_from(settings.replication_access);
   // It would be seen by everybody who can list processes, or read companion.ini.
   if (!access.primary.empty() &&
-      !parse_conninfo(access.primary, "the primary's address").password.empty()) {
+      holds_password(parse_conninfo(access.primary, "the primary's address"))) {
     throw Error(Fault::Usage,
-                "the primary's address must not hold a password: name a file with passfile=...");
+                "the primary's address must not hold a password (nor sslpassword): name a file "
+                "with passfile=...");
   }
   return settings;
 }

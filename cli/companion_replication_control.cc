@@ -34,7 +34,10 @@ int pause(const ReplicationCall& call, ReplicationAccess& access, const Options&
   const auto db = open_local(access, call.clock, deadline);
   const ReplayChange done = pause_replay(*db, call.clock, deadline);
   print(std::string(done.changed ? "replay is paused" : "replay was paused already") +
-        at(done.now));
+        at(done.now) +
+        (done.seen ? ""
+                   : " (asked for: PostgreSQL before 14 does not tell more, and nothing is left to "
+                     "replay)"));
   // The pause stands, whatever these questions meet.
   const Instant soon = call.clock.now() + std::chrono::seconds(3);
   try {

@@ -21,7 +21,8 @@ namespace {
 struct PrimaryLine {
   PrimarySetup setup;
   std::shared_ptr<ClusterChoice> cluster;
-  std::string profile = "xroad", login;
+  CLI::App* app = nullptr;
+  std::string profile, login;
   std::vector<std::string> standbys;
   bool dry = false;
 };
@@ -78,6 +79,7 @@ void add_files(CLI::App& app, PkiPaths& paths, std::string& password_file, std::
 std::shared_ptr<PrimaryLine> add_primary(CLI::App& app) {
   const auto line = std::make_shared<PrimaryLine>();
   PrimarySetup& setup = line->setup;
+  line->app = &app;
   add_login(app, line->profile, line->login);
   app.add_option("--name", setup.name, "This node's name. [the host's]");
   app.add_option("--host", setup.hosts,
@@ -93,11 +95,17 @@ std::shared_ptr<PrimaryLine> add_primary(CLI::App& app) {
       ->allow_extra_args(false)
       ->capture_default_str();
   app.add_option("--listen", setup.plan.listen, "listen_addresses.")->capture_default_str();
-  app.add_option("--wal-limit", setup.plan.wal_limit,
-                 "How much log a slot keeps for a standby that is away.")
+  app.add_option(
+         "--wal-limit", setup.plan.wal_limit,
+         "How much log a slot keeps for a standby that is away; PostgreSQL 12 knows no limit.")
       ->capture_default_str();
   app.add_option("--group", setup.plan.group, "The role that all standbys are in.")
       ->capture_default_str();
+  app.add_flag("--change-profile", setup.change_profile,
+               "Let --profile, --login and --group replace what an earlier run has put in place.");
+  app.add_option("--drop", setup.drop,
+                 "NAME of a standby that commits wait for no longer (synchronous); more than once.")
+      ->allow_extra_args(false);
   app.add_option("--ca-days", setup.ca_days, "How long our CA lasts.")
       ->check(CLI::Range(1, 36'500))
       ->capture_default_str();
@@ -142,7 +150,10 @@ int set_up_primary(const ReplicationCall& call, PrimaryLine& line) {
   PrimarySetup& setup = line.setup;
   line.cluster->fill_from(load_node_settings(call.places).cluster);
   setup.cluster = *line.cluster;
-  setup.plan.profile = profile_named(line.profile);
+  const auto unsaid = [&](const char* option) { return line.app->count(option) == 0; };
+  setup.unsaid = {unsaid("--profile"), unsaid("--login"),     unsaid("--group"), unsaid("--allow"),
+                  unsaid("--listen"),  unsaid("--wal-limit"), unsaid("--pki")};
+  if (!line.profile.empty()) setup.plan.profile = profile_named(line.profile);
   setup.plan.login = login_named(line.login, setup.plan.profile);
   if (setup.name.empty()) setup.name = short_name();
   if (setup.hosts.empty()) setup.hosts = {host_name()};
@@ -227,9 +238,13 @@ ReplicationVerb add_replication_setup(CLI::App& group) {
       "setup", "Make this node's database a primary for standbys, or a standby.");
   app->require_subcommand(1);
   CLI::App* primary = app->add_subcommand(
-      "primary", "Configuration, certificates, roles and slots. Running it again goes on.");
+      "primary",
+      "Configuration, certificates, roles and slots. Running it again goes on; what an earlier "
+      "run has put in place holds where no option says else. Needs PostgreSQL 12 or newer.");
   CLI::App* standby = app->add_subcommand(
-      "standby", "A copy of the primary's data in place of this node's, which is put aside.");
+      "standby",
+      "A copy of the primary's data in place of this node's, which is put aside. Needs PostgreSQL "
+      "12 or newer.");
   const auto primary_line = add_primary(*primary);
   const auto standby_line = add_standby(*standby);
   return {app, [=](const ReplicationCall& call) {

@@ -9,11 +9,11 @@
 #include <array>
 #include <climits>
 #include <filesystem>
-#include <limits>
 
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "companion/replication/cluster_start.h"
 
 namespace xs {
 namespace {
@@ -67,16 +67,6 @@ std::vector<std::string> debian_configs(const ClusterRoots& roots, const std::st
   return found;
 }
 
-// Where something lies while a rejoin or a set-up that was broken off has the data directory out of
-// its place; in its place else.
-std::string broken_off(const std::string& data, const std::string& name) {
-  if (exists(data)) return data + name;
-  for (const char* place : {".xroad-rejoin/own", ".xroad-rejoin/data", ".xroad-companion/new"}) {
-    if (exists(data + place + name)) return data + place + name;
-  }
-  return data + name;
-}
-
 // The directories of one cluster, as far as they have been named or found.
 struct Places {
   std::string data, config;
@@ -128,6 +118,9 @@ Places find_places(const ClusterChoice& choice, const ClusterRoots& roots) {
   std::string root = roots.debian_config;
   if (exists(root)) root = resolved(root);
   places.debian = places.config.starts_with(root + "/");
+  root = roots.rhel_data;
+  if (exists(root)) root = resolved(root);
+  places.rhel = places.data.starts_with(root + "/");
   return places;
 }
 
@@ -196,50 +189,6 @@ void find_owner(Cluster& cluster) {
     unusable("the cluster in " + quote(cluster.data) + " belongs to " + quote(cluster.owner) +
              ": run this as root or as that user");
   }
-}
-
-void find_starter(Cluster& cluster, const ClusterChoice& choice, const Places& places,
-                  const ClusterRoots& roots) {
-  const bool systemd = is_directory(roots.systemd);
-  if (!choice.service.empty()) {
-    cluster.starter = Starter::Systemd;
-    cluster.service = choice.service;
-  } else if (places.debian) {
-    cluster.name = fs::path(cluster.config).filename().string();
-    if (roots.debian_config != ClusterRoots().debian_config) cluster.debian = roots.debian_config;
-    cluster.starter = systemd && ::geteuid() == 0 ? Starter::Systemd : Starter::PgCtlCluster;
-    cluster.service = "postgresql@" + std::to_string(cluster.major) + "-" + cluster.name;
-  } else if (systemd && ::geteuid() == 0) {
-    const std::string unit = "postgresql-" + cluster.name;
-    const std::string file = "/" + unit + ".service";
-    for (const std::string& directory : roots.units) {
-      if (!places.rhel || !exists(directory + file)) continue;
-      cluster.starter = Starter::Systemd;
-      cluster.service = unit;
-    }
-  }
-}
-
-void find_port(Cluster& cluster, const ClusterChoice& choice, const Places& places) {
-  const std::string conf = conf_of(
-      cluster.config_in_data() ? parent_path_of(broken_off(cluster.data, "/postgresql.conf"))
-                               : cluster.config);
-  cluster.port = choice.port;
-  if (cluster.port == 0) {
-    // RHEL's unit of the guide sets PGPORT=5433, which no file of the cluster shows.
-    const auto number =
-        parse_number(conf_value(conf, "port").value_or(places.rhel ? "5433" : "5432"));
-    if (!number || *number == 0 || *number > std::numeric_limits<std::uint16_t>::max()) {
-      unusable("the port in " + quote(cluster.conf_file()) + " is none; give it with --port");
-    }
-    cluster.port = static_cast<std::uint16_t>(*number);
-  }
-  cluster.sockets = choice.sockets;
-  if (cluster.sockets.empty()) {
-    const std::string all = conf_value(conf, "unix_socket_directories").value_or("");
-    cluster.sockets = std::string(trim(all.substr(0, all.find(','))));
-  }
-  if (!cluster.sockets.starts_with('/')) cluster.sockets = "/var/run/postgresql";
 }
 
 }  // namespace
@@ -317,8 +266,7 @@ Cluster find_cluster(const ClusterChoice& given, Clock& clock, const ClusterRoot
              std::to_string(*version) + " and the programs in " + quote(cluster.bin) + " are " +
              std::to_string(cluster.major) + "; give --bin");
   }
-  find_starter(cluster, choice, places, roots);
-  find_port(cluster, choice, places);
+  find_start(cluster, choice, {places.debian, places.rhel}, roots);
   return cluster;
 }
 

@@ -138,6 +138,18 @@ std::string primary_conninfo(Db& local, Instant deadline) {
 
 }  // namespace
 
+bool holds_password(const DbTarget& target) {
+  // Keywords whose value libpq hides, of this version and of newer ones.
+  constexpr std::string_view kHidden[] = {"sslpassword", "oauth_client_secret", "scram_client_key",
+                                          "scram_server_key"};
+  for (const auto& [name, value] : target.options) {
+    for (const std::string_view hidden : kHidden) {
+      if (name == hidden && !value.empty()) return true;
+    }
+  }
+  return !target.password.empty();
+}
+
 void check_passfile(const std::string& path) {
   struct stat about {};
   if (::stat(path.c_str(), &about) != 0) throw_errno("read the passfile", path);

@@ -58,6 +58,9 @@ class Primary {
 // "host=ss1 port=5433 ...", a URI, or HOST[:PORT], laid over `base`. Throws Usage, naming `where`.
 DbTarget parse_conninfo(const std::string& words, const std::string& where, DbTarget base = {});
 
+// A password, also a key's: words that hold one are in process lists and configuration files.
+bool holds_password(const DbTarget& target);
+
 // A passfile as libpq wants it: a regular file that only its owner can read. Throws Usage or Io.
 void check_passfile(const std::string& path);
 

@@ -17,6 +17,9 @@ constexpr Duration kPoll = 100ms;
 // WAL) is gone after this.
 constexpr Duration kSettled = 300ms;
 constexpr const char* kRunning = "not paused";
+constexpr const char* kPaused = "paused";
+constexpr int kTellsState = 140'000;
+constexpr Duration kStill = 1s;
 
 [[noreturn]] void refuse_rights(const Error& error, const ReplicationSql& sql) {
   throw Error(Fault::Auth, error.text() + "; at the primary: GRANT EXECUTE ON FUNCTION " +
@@ -26,18 +29,27 @@ constexpr const char* kRunning = "not paused";
 
 ReplayChange change(Db& db, Clock& clock, Instant deadline, const std::string& wanted) {
   const ReplicationSql sql = replication_sql(db.server_version());
+  Standstill still(db.server_version());
   ReplayChange done{false, read_progress(db, deadline)};
-  if (done.now.pause == wanted) return done;
-  try {
-    db.ask(wanted == kRunning ? sql.resume : sql.pause, {}, deadline);
-  } catch (const Error& error) {
-    if (error.text().starts_with("42501")) refuse_rights(error, sql);
-    throw;
+  const auto reached = [&] {
+    const bool there =
+        done.now.pause == wanted && (wanted == kRunning || still.stands(done.now, clock.now()));
+    done.seen = still.seen();
+    return there;
+  };
+  if (reached()) return done;
+  if (done.now.pause != wanted) {
+    try {
+      db.ask(wanted == kRunning ? sql.resume : sql.pause, {}, deadline);
+    } catch (const Error& error) {
+      if (error.text().starts_with("42501")) refuse_rights(error, sql);
+      throw;
+    }
+    done.changed = true;
   }
-  done.changed = true;
   for (;;) {
     done.now = read_progress(db, deadline);
-    if (done.now.pause == wanted) return done;
+    if (reached()) return done;
     if (clock.now() >= deadline) {
       throw Error(Fault::Timeout, "replay should be '" + wanted + "' and is " +
                                       quote(done.now.pause) +
@@ -224,8 +236,19 @@ class Wait {
 
 }  // namespace
 
+bool Standstill::stands(const ReplayProgress& now, Instant at) {
+  if (now.pause != kPaused) return false;
+  if (version_ >= kTellsState) return true;
+  if (!since_ || position_ != now.replayed) {
+    position_ = now.replayed;
+    since_ = at;
+  }
+  seen_ = now.received && now.replayed && *now.received > *now.replayed;
+  return at - *since_ >= kStill;
+}
+
 ReplayChange pause_replay(Db& db, Clock& clock, Instant deadline) {
-  return change(db, clock, deadline, "paused");
+  return change(db, clock, deadline, kPaused);
 }
 
 ReplayChange resume_replay(Db& db, Clock& clock, Instant deadline) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,24 @@ namespace xs {
 struct ReplayChange {
   bool changed = false;  // false: it was so before
   ReplayProgress now;
+  bool seen = true;  // false: before 14, with nothing left to replay, only the request is known
+};
+
+// Whether replay stands, by what a server tells time after time. From 14 on it says so; before, it
+// says "paused" as soon as it is asked to: there the position has to stay the same for a while.
+// Pure.
+class Standstill {
+ public:
+  explicit Standstill(int server_version) : version_(server_version) {}
+  bool stands(const ReplayProgress& now, Instant at);
+  // More has been received than is replayed, so that it could go on and does not.
+  bool seen() const { return seen_; }
+
+ private:
+  int version_;
+  Position position_;
+  std::optional<Instant> since_;
+  bool seen_ = true;
 };
 
 // Until replay stands still. Throws Timeout at the deadline; the request then stands, and replay

@@ -123,18 +123,29 @@ void judge_slots(const ReplicationStatus& status, Findings& findings) {
   }
 }
 
+// Of "ANY 2 (a, b, c)", "FIRST 2 (...)" or "2 (...)"; a plain list wants one.
+std::ptrdiff_t commits_need(std::string_view names) {
+  if (trim(names).empty()) return 0;
+  std::string_view head = names.substr(0, names.find('('));
+  const std::size_t digit = head.find_first_of("0123456789");
+  if (head.size() == names.size() || digit == std::string_view::npos) return 1;
+  return static_cast<std::ptrdiff_t>(parse_number(trim(head.substr(digit))).value_or(1));
+}
+
 void judge_primary(const ReplicationStatus& status, const ReplicationLimits& limits,
                    Findings& findings) {
   const auto count = std::count_if(status.standbys.begin(), status.standbys.end(),
                                    [](const StandbyLine& line) { return !line.is_backup(); });
-  const bool synchronous =
-      std::any_of(status.standbys.begin(), status.standbys.end(), [](const StandbyLine& line) {
+  const auto synchronous =
+      std::count_if(status.standbys.begin(), status.standbys.end(), [](const StandbyLine& line) {
         return line.sync_state == "sync" || line.sync_state == "quorum";
       });
-  if (!status.synchronous_names.empty() && !synchronous && !status.hidden) {
+  const auto needed = commits_need(status.synchronous_names);
+  if (synchronous < needed && !status.hidden) {
     findings.push_back(
-        {Health::Critical, "no synchronous standby is connected (synchronous_standby_names = " +
-                               quote(status.synchronous_names) + "): every write waits for one"});
+        {Health::Critical, std::to_string(synchronous) + " of " + std::to_string(needed) +
+                               " synchronous standbys are connected (synchronous_standby_names = " +
+                               quote(status.synchronous_names) + "): every write waits"});
   }
   if (count < static_cast<std::ptrdiff_t>(limits.standbys)) {
     findings.push_back({Health::Critical, std::to_string(count) + " of " +

@@ -150,10 +150,10 @@ DbTarget new_primary_target(const std::string& words, const Cluster& cluster, Cl
   if (target.hosts.empty()) {
     throw Error(Fault::Usage, "where is the new primary? Say --primary 'host=... port=...'");
   }
-  if (!target.password.empty()) {
+  if (holds_password(target)) {
     throw Error(Fault::Usage,
                 "primary_conninfo holds a password, which postgresql.conf would show: put it into "
-                "a file and say passfile=...");
+                "a file and say passfile=..., and use a key without one (no sslpassword)");
   }
   fill_tls(target, cluster, clock);
   if (target.user.empty()) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <optional>
 
@@ -13,6 +14,7 @@
 #include "base/text.h"
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/marked_block.h"
+#include "companion/replication/trusted_path.h"
 
 namespace xs {
 namespace {
@@ -27,8 +29,9 @@ std::string octal(unsigned mode) {
 }
 
 std::string read_text(const std::string& path, const Cluster& cluster) {
-  const AsOwner rights(directory_user(parent_of(path), cluster));
-  return read_file(path, kLimit);
+  const auto text = read_owned(path, cluster);
+  if (!text) throw Error(Fault::Io, quote(path) + " is missing");
+  return *text;
 }
 
 void keep_copy(const std::string& path, const std::string& bytes, const Cluster& cluster) {
@@ -48,23 +51,57 @@ bool is_unfinished(const struct stat& st) {
   return S_ISDIR(st.st_mode) && (st.st_mode & 07777U) == kUnfinished;
 }
 
-// Also in a directory that is neither root's nor the cluster's (/etc/xroad is xroad's): what
-// mkdir() has made is no link of its owner's, and is reached by its descriptor from then on.
-void make_directory(const std::string& path, unsigned mode, const Cluster& cluster) {
+std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// Every text that is replaced, since nobody else may have it: a key above all.
+void keep_old(const std::string& path, const std::string& bytes, const Cluster& cluster) {
+  constexpr int kMost = 100;
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) throw_errno("stat", path);
+  for (int i = 0; i < kMost; ++i) {
+    const std::string copy =
+        path + ".before-xroad-companion" + (i == 0 ? "" : "." + std::to_string(i));
+    const auto there = read_owned(copy, cluster);
+    if (there == bytes) return;
+    if (there) continue;
+    return write_owned(copy, bytes, st.st_mode & 0777U, cluster);
+  }
+  throw Error(Fault::Io, "there are too many copies of " + quote(path) + ": move them away");
+}
+
+void remove_owned(const std::string& path, const Cluster& cluster) {
+  const TrustedDirectory parent = open_directory(parent_of(path));
+  const AsOwner rights(directory_user(parent_of(path), cluster));
+  if (::unlinkat(parent.fd.get(), name_of(path).c_str(), 0) != 0 && errno != ENOENT) {
+    throw_errno("unlink", path);
+  }
+}
+
+// Also in a directory that is neither root's nor the cluster's (/etc/xroad is xroad's): all of it
+// is done by descriptors. `last`: it is to be the cluster's; the ones above it are of whoever owns
+// the directory that they are made in, else root's, as a package would make them.
+void make_directory(const std::string& path, unsigned mode, bool last, const Cluster& cluster) {
   struct stat st {};
   const bool there = ::lstat(path.c_str(), &st) == 0;
   if (there && !is_unfinished(st)) return;
-  const std::string parent = parent_of(path);
-  if (::stat(parent.c_str(), &st) != 0) throw_errno("stat", parent);
-  const AsOwner rights(st.st_uid == cluster.user.uid ? cluster.user : user_of_process());
-  if (!there && ::mkdir(path.c_str(), kUnfinished) != 0) throw_errno("mkdir", path);
-  const Fd made = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const TrustedDirectory parent = open_directory(parent_of(path));
+  const std::string name = name_of(path);
+  const AsOwner rights(parent.owner == cluster.user.uid ? cluster.user : user_of_process());
+  if (!there && ::mkdirat(parent.fd.get(), name.c_str(), kUnfinished) != 0) {
+    throw_errno("mkdir", path);
+  }
+  const int raw =
+      ::openat(parent.fd.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (raw < 0) throw_errno("open", path);
+  const Fd made(raw);
   if (::fstat(made.get(), &st) != 0) throw_errno("fstat", path);
   const bool ours = st.st_uid == ::geteuid() || (there && st.st_uid == cluster.user.uid);
   if (!ours || (there && !is_unfinished(st))) {
     throw Error(Fault::Refused, quote(path) + " was exchanged");
   }
-  if (::fchown(made.get(), cluster.user.uid, cluster.user.gid) != 0) throw_errno("chown", path);
+  if (last && ::fchown(made.get(), cluster.user.uid, cluster.user.gid) != 0) {
+    throw_errno("chown", path);
+  }
   if (::fchmod(made.get(), mode) != 0) throw_errno("chmod", path);
 }
 
@@ -81,25 +118,37 @@ std::string parent_of(const std::string& path) {
 }
 
 ChildUser directory_user(const std::string& directory, const Cluster& cluster) {
-  struct stat st {};
-  if (::stat(directory.c_str(), &st) != 0) throw_errno("stat", directory);
-  if (st.st_uid == cluster.user.uid) return cluster.user;
-  if (st.st_uid == 0) return user_of_process();
-  throw Error(Fault::Refused, quote(directory) + " belongs neither to root nor to " +
+  const TrustedDirectory found = open_directory(directory);
+  if (found.owner == cluster.user.uid) return cluster.user;
+  if (found.owner == 0 && (found.roots_alone || ::getuid() != 0)) return user_of_process();
+  throw Error(Fault::Refused, quote(directory) + " belongs neither to root" +
+                                  (found.owner == 0 ? " alone" : "") + " nor to " +
                                   quote(cluster.owner) + ": nothing is written there");
 }
 
 std::optional<std::string> read_owned(const std::string& path, const Cluster& cluster) {
-  if (!path_exists(parent_of(path))) return std::nullopt;
-  const AsOwner rights(directory_user(parent_of(path), cluster));
-  return read_file_if_exists(path, kLimit);
+  const std::string directory = parent_of(path);
+  if (!path_exists(directory)) return std::nullopt;
+  const TrustedDirectory parent = open_directory(directory);
+  const AsOwner rights(directory_user(directory, cluster));
+  const int raw =
+      ::openat(parent.fd.get(), name_of(path).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (raw < 0 && errno == ENOENT) return std::nullopt;
+  if (raw < 0) throw_errno("open", path);
+  const Fd fd(raw);
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) throw_errno("fstat", path);
+  if (!S_ISREG(st.st_mode)) throw Error(Fault::Io, quote(path) + " is not a regular file");
+  return read_all(fd.get(), kLimit, path);
 }
 
 void write_owned(const std::string& path, const std::string& bytes, unsigned mode,
                  const Cluster& cluster) {
+  const TrustedDirectory parent = open_directory(parent_of(path));
   const AsOwner rights(directory_user(parent_of(path), cluster));
   struct stat st {};
-  const bool there = ::lstat(path.c_str(), &st) == 0;
+  const bool there =
+      ::fstatat(parent.fd.get(), name_of(path).c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
   if (there && !S_ISREG(st.st_mode)) throw Error(Fault::Io, quote(path) + " is no regular file");
   FileOwner owner{cluster.user.uid, cluster.user.gid};
   if (there) {
@@ -135,18 +184,33 @@ WorkStep edit_step(const std::string& path, const Cluster& cluster, const std::s
 }
 
 WorkStep file_step(const std::string& path, const std::string& bytes, unsigned mode, bool secret,
-                   const Cluster& cluster) {
+                   const Cluster& cluster, OldFile old) {
   WorkStep step;
   step.what = "write " + escape(path);
   step.detail = [=] {
     const auto before = read_owned(path, cluster);
     const std::string head = (before ? "changed: " : "new: ") + escape(path) + ", mode " +
-                             octal(mode) + ", owner " + cluster.owner;
+                             octal(mode) + ", owner " + cluster.owner +
+                             (before && old == OldFile::Keep ? ", the old one is kept" : "");
     return secret ? head + ", contents not shown\n"
                   : head + "\n" + unified_diff(path, before.value_or(""), bytes);
   };
   step.done = [=] { return read_owned(path, cluster) == bytes; };
-  step.act = [=] { write_owned(path, bytes, mode, cluster); };
+  const auto before = std::make_shared<std::optional<std::optional<std::string>>>();
+  step.act = [=] {
+    const auto there = read_owned(path, cluster);
+    if (there && old == OldFile::Keep) keep_old(path, *there, cluster);
+    *before = there;
+    write_owned(path, bytes, mode, cluster);
+  };
+  step.undo = [=] {
+    if (!*before) return;
+    if (**before) {
+      write_owned(path, ***before, mode, cluster);
+    } else {
+      remove_owned(path, cluster);
+    }
+  };
   return step;
 }
 
@@ -164,7 +228,7 @@ WorkStep directory_step(const std::string& path, unsigned mode, const Cluster& c
   step.act = [=] {
     for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
       const bool last = slash == std::string::npos;
-      make_directory(path.substr(0, slash), last ? mode : 0755, cluster);
+      make_directory(path.substr(0, slash), last ? mode : 0755, last, cluster);
       if (last) return;
     }
   };

@@ -13,8 +13,9 @@
 
 namespace xs {
 
-// Whose rights are needed in this directory: the cluster's owner's, or ours. Throws Refused when it
-// belongs to somebody else.
+// Whose rights are needed in this directory: the cluster's owner's, or ours where nobody but root
+// can exchange it. Throws Refused when it belongs to somebody else, or a link leads to it that is
+// not root's.
 ChildUser directory_user(const std::string& directory, const Cluster& cluster);
 
 // Reads with those rights; nothing when there is no such file.
@@ -27,10 +28,13 @@ void write_owned(const std::string& path, const std::string& bytes, unsigned mod
 // FILE.before-xroad-companion. Taken back on failure. The file must be there.
 WorkStep edit_step(const std::string& path, const Cluster& cluster, const std::string& what,
                    const std::function<std::string(const std::string&)>& edit);
-// A file that is all ours. `secret`: its bytes are not shown.
+// What a file that is replaced leaves behind: nothing, or FILE.before-xroad-companion (.1, ...).
+enum class OldFile { Drop, Keep };
+// A whole file, taken back on failure. `secret`: its bytes are not shown.
 WorkStep file_step(const std::string& path, const std::string& bytes, unsigned mode, bool secret,
-                   const Cluster& cluster);
-// A directory that belongs to the cluster's owner, with the ones above it.
+                   const Cluster& cluster, OldFile old = OldFile::Drop);
+// A directory that belongs to the cluster's owner. The ones above it that are missing are root's,
+// but below a directory of the owner's.
 WorkStep directory_step(const std::string& path, unsigned mode, const Cluster& cluster);
 
 bool path_exists(const std::string& path);

@@ -14,9 +14,10 @@ namespace xs {
 
 struct PrimaryWork {
   LocalSql sql;
-  PrimaryPlan plan;
+  PrimaryPlan plan;  // its `synchronous`: whom commits wait for already
   std::vector<std::string> standbys;
-  std::string password;  // "": roles have none
+  std::vector<std::string> drop;  // commits wait for these no longer
+  std::string password;           // "": roles have none
 };
 
 // Reads what is there; throws Io for a configuration that cannot be changed.

@@ -81,8 +81,10 @@ Settings primary_settings(const PrimaryPlan& plan, int major) {
       names += (names.empty() ? "\"" : ", \"") + name + "\"";
     }
     settings.emplace_back("synchronous_commit", "on");
-    settings.emplace_back("synchronous_standby_names",
-                          names.empty() ? "" : "ANY 1 (" + names + ")");
+    // All of them: which one is promoted is not known before, and it must have every commit.
+    settings.emplace_back(
+        "synchronous_standby_names",
+        names.empty() ? "" : "ANY " + std::to_string(plan.synchronous.size()) + " (" + names + ")");
   } else {
     settings.emplace_back("synchronous_standby_names", "");
   }
@@ -167,6 +169,14 @@ void check_node_name(const std::string& name) {
   throw Error(Fault::Usage, quote(name) +
                                 " is no name for a node: small letters, digits, '.', '_' "
                                 "and '-', at most 60");
+}
+
+std::string slot_warning(int major) {
+  if (major >= 13) return "";
+  return "WARNING: PostgreSQL " + std::to_string(major) +
+         " knows no limit for slots: while a standby is away, its slot keeps all log, until the "
+         "disk is full and the\nprimary stops. Drop the slot of one that stays away: select "
+         "pg_drop_replication_slot('NAME')";
 }
 
 std::string slot_name(const std::string& node) {

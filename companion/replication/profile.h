@@ -4,7 +4,7 @@
 // PostgreSQL decides the names.
 //   xroad           asynchronous, client certificates, hot standby (load balancer guide, chapter 4)
 //   central-server  asynchronous, passwords, hot standby (Central Server's guide, appendix A)
-//   synchronous     no commit is acknowledged before a standby has it; the standby answers nobody
+//   synchronous     no commit is acknowledged before every standby has it; they answer nobody
 #pragma once
 
 #include <map>
@@ -73,5 +73,7 @@ const std::vector<std::string>& not_less_settings();
 // A standby's name: it is a role, a common name, part of a path. Throws Usage.
 void check_node_name(const std::string& name);
 std::string slot_name(const std::string& node);
+// Where slots have no limit, what that means; "" from 13 on.
+std::string slot_warning(int major);
 
 }  // namespace xs

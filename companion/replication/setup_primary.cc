@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/setup_primary.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.h"
@@ -12,11 +13,19 @@
 #include "companion/replication/local_sql.h"
 #include "companion/replication/marked_block.h"
 #include "companion/replication/owned_file.h"
+#include "companion/replication/primary_before.h"
+#include "companion/replication/primary_roles.h"
 #include "companion/replication/primary_steps.h"
 #include "companion/replication/scram.h"
 
 namespace xs {
 namespace {
+
+std::vector<std::string> names_of(const std::vector<NodeSpec>& standbys) {
+  std::vector<std::string> names;
+  for (const NodeSpec& standby : standbys) names.push_back(standby.name);
+  return names;
+}
 
 void check_words(const PrimarySetup& setup) {
   check_node_name(setup.name);
@@ -49,9 +58,18 @@ void check_words(const PrimarySetup& setup) {
   if (given.ca.empty() != given.certificate.empty() || given.ca.empty() != given.key.empty()) {
     throw Error(Fault::Usage, "--ca, --cert and --key are given together or not at all");
   }
-  if (setup.plan.login == Login::Password && setup.password_file.empty()) {
-    throw Error(Fault::Usage, "this profile logs in with a password: give --password-file");
+  for (const std::string& name : setup.drop) {
+    const auto named = [&](const NodeSpec& standby) { return standby.name == name; };
+    if (std::any_of(setup.standbys.begin(), setup.standbys.end(), named)) {
+      throw Error(Fault::Usage, quote(name) + " is named by --standby and by --drop");
+    }
   }
+}
+
+void check_login(const PrimarySetup& setup) {
+  if (setup.plan.login != Login::Password || !setup.password_file.empty()) return;
+  if (setup.standbys.empty()) return;
+  throw Error(Fault::Usage, "this profile logs in with a password: give --password-file");
 }
 
 // The server is the one of these directories, and one that may have standbys.
@@ -81,23 +99,6 @@ void check_server(const LocalSql& sql, const Cluster& cluster) {
   }
   if (is(4) != "true") {
     throw Error(Fault::Auth, quote(cluster.owner) + " is not a superuser of this database");
-  }
-}
-
-// Roles that we would make, and that are somebody else's already.
-void check_roles(const LocalSql& sql, const PrimarySetup& setup) {
-  std::vector<std::string> names{setup.plan.group};
-  for (const NodeSpec& standby : setup.standbys) names.push_back(standby.name);
-  const auto rows = sql.ask(
-      "select rolname, (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls)::text "
-      "from pg_roles where rolname = any($1::text[]) order by 1",
-      {sql_array(names)});
-  for (const DbRow& row : rows) {
-    if (row[1] == "true") {
-      throw Error(Fault::Refused,
-                  "the role " + quote(row[0].value_or("")) +
-                      " exists and may do more than replicate: choose another name");
-    }
   }
 }
 
@@ -162,6 +163,22 @@ void add_bundle(WorkPlan& plan, const PrimarySetup& setup, const PkiPlace& place
             standby.name);
 }
 
+void add_notes(WorkPlan& plan, const PrimarySetup& setup, const Cluster& cluster) {
+  const std::string shadowed = shadowed_lines(cluster, setup.plan.group);
+  if (!shadowed.empty()) plan.note(shadowed);
+  if (!setup.standbys.empty()) {
+    plan.note("The bundles stay here, with the standbys' keys. When a standby is set up: rm -r " +
+              shell_words({setup.pki + "/bundles"}) + "/NAME");
+    const std::string warning = slot_warning(cluster.major);
+    if (!warning.empty()) plan.note(warning);
+  }
+  if (setup.plan.profile != Profile::Synchronous) return;
+  plan.note(
+      "WARNING: with this profile a write waits until every standby that is waited for has it. "
+      "When any of them is gone,\nWRITES STOP (reads go on) until it is back, or until `setup "
+      "primary --drop NAME` takes it out.");
+}
+
 }  // namespace
 
 NodeSpec parse_node_spec(const std::string& words) {
@@ -181,7 +198,8 @@ NodeSpec parse_node_spec(const std::string& words) {
   }
 }
 
-WorkPlan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall) {
+WorkPlan plan_primary(const PrimarySetup& given, Clock& clock, const Wall& wall) {
+  PrimarySetup setup = given;
   check_words(setup);
   const Cluster cluster = find_cluster(setup.cluster, clock, setup.roots);
   if (cluster.major < 12) {
@@ -190,26 +208,28 @@ WorkPlan plan_primary(const PrimarySetup& setup, Clock& clock, const Wall& wall)
   }
   const LocalSql sql(cluster, clock);
   check_server(sql, cluster);
-  check_roles(sql, setup);
+  const PrimaryBefore before = read_before(sql);
+  keep_before(setup, before);
+  check_words(setup);
+  check_login(setup);
+  check_roles(sql, names_of(setup.standbys), {setup.plan.group, before.group});
+  check_connected(sql, setup);
   const PkiPlace place{setup.pki, cluster, wall};
   if (path_exists(setup.pki)) directory_user(setup.pki, cluster);
   if (!setup.given.ca.empty()) check_given(setup, place);
-  PrimaryWork work{sql, setup.plan, {}, ""};
+  PrimaryWork work{sql, setup.plan, {}, setup.drop, ""};
   work.plan.pki = setup.given.ca.empty() ? place.paths() : setup.given;
-  if (setup.plan.login == Login::Password) work.password = read_password(setup.password_file);
-  for (const NodeSpec& standby : setup.standbys) work.standbys.push_back(standby.name);
+  if (!setup.password_file.empty() && setup.plan.login == Login::Password) {
+    work.password = read_password(setup.password_file);
+  }
+  work.standbys = names_of(setup.standbys);
 
   WorkPlan plan(setup.again);
   plan.hold([=] { return std::make_shared<ClusterLock>(cluster); });
   add_certificates(plan, setup, place);
   for (const NodeSpec& standby : setup.standbys) add_bundle(plan, setup, place, standby, sql);
   add_database_steps(plan, work);
-  if (setup.plan.profile == Profile::Synchronous) {
-    plan.note(
-        "WARNING: with this profile every write waits until a standby has it. When no "
-        "standby is there, WRITES STOP\n(reads go on) until one is back, or until "
-        "synchronous_standby_names is made empty and the server reloaded.");
-  }
+  add_notes(plan, setup, cluster);
   return plan;
 }
 

@@ -26,6 +26,12 @@ struct NodeSpec {
 // "ss2" or "ss2=ss2.example,10.0.0.2".
 NodeSpec parse_node_spec(const std::string& words);
 
+// What the operator has not said: there the lines of an earlier run hold, else the defaults.
+struct Unsaid {
+  bool profile = false, login = false, group = false, allow = false;
+  bool listen = false, wal_limit = false, pki = false;
+};
+
 struct PrimarySetup {
   ClusterChoice cluster;
   ClusterRoots roots;
@@ -36,6 +42,9 @@ struct PrimarySetup {
   std::string pki = kPkiDirectory;
   PkiPaths given;  // certificates that exist already; all three or none
   std::string password_file;
+  Unsaid unsaid;
+  bool change_profile = false;    // another profile, login or group than those in place
+  std::vector<std::string> drop;  // commits no longer wait for these
   int ca_days = 3650;
   int node_days = 730;
   std::string again;  // the command that repeats this

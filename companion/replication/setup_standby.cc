@@ -20,6 +20,7 @@
 #include "companion/replication/local_sql.h"
 #include "companion/replication/node_pki.h"
 #include "companion/replication/owned_file.h"
+#include "companion/replication/primary_load.h"
 #include "companion/replication/standby_steps.h"
 
 namespace xs {
@@ -211,15 +212,23 @@ void check_stopped(const StandbySetup& setup, const Cluster& cluster, const Prim
     throw Error(Fault::Refused, "another program has the port " + std::to_string(cluster.port) +
                                     " of this node, and this cluster does not run");
   }
-  if (setup.reclone || !read_owned(cluster.data + "/PG_VERSION", cluster) ||
-      read_owned(cluster.data + "/standby.signal", cluster)) {
-    return;
+  if (!read_owned(cluster.data + "/PG_VERSION", cluster)) return;
+  std::string system, trouble;
+  try {
+    system = read_control(cluster, cluster.data, clock).system_id;
+  } catch (const Error& error) {
+    trouble = " (" + error.text() + ")";
   }
-  if (read_control(cluster, cluster.data, clock).system_id == facts.system_id) {
-    throw Error(Fault::Refused,
-                "this database was a primary of the same cluster: bring it back "
-                "with `replication rejoin`");
+  if (system != facts.system_id) {
+    if (setup.replace_data) return;
+    throw Error(Fault::Refused, "the database in " + quote(cluster.data) +
+                                    ", whose server does not run, is no copy of the primary's" +
+                                    trouble + ": say --replace-data to put it aside");
   }
+  if (setup.reclone || read_owned(cluster.data + "/standby.signal", cluster)) return;
+  throw Error(Fault::Refused,
+              "this database was a primary of the same cluster: bring it back with `replication "
+              "rejoin`");
 }
 
 std::uint64_t free_bytes(const std::string& path) {
@@ -264,13 +273,47 @@ std::string passfile_line(const StandbyPlan& plan, const std::string& password) 
          escaped(password) + "\n";
 }
 
+// A standby in place goes on with the certificates that it has read. A warm one cannot be asked
+// when that was: it is told when this run has changed one.
+WorkStep take_step(const StandbyWork& work, const std::vector<std::string>& changed) {
+  const Cluster& cluster = work.cluster();
+  const PkiPaths& pki = work.plan.pki;
+  const std::vector<std::string> files{pki.ca, pki.certificate, pki.key};
+  const auto old = [=] {
+    std::vector<std::string> bytes;
+    for (const std::string& file : files) bytes.push_back(read_owned(file, cluster).value_or(""));
+    return bytes;
+  };
+  WorkStep step;
+  step.what = "let the server take its certificates";
+  step.detail = [=] { return "$ " + command_text(cluster, reload_command(cluster)) + "\n"; };
+  step.done = [=, before = old()] {
+    if (profile_row(work.plan.profile).hot) return has_read(work.sql, files) && before == changed;
+    return before == changed;
+  };
+  step.act = [=] { run_command(cluster, reload_command(cluster), work.sql.clock()); };
+  return step;
+}
+
 void add_files(WorkPlan& plan, const StandbySetup& setup, const StandbyWork& work) {
   const Cluster& cluster = work.cluster();
   const Bundle& bundle = setup.bundle;
   plan.add(directory_step(setup.pki, 0755, cluster));
-  plan.add(file_step(work.plan.pki.ca, bundle.ca, 0644, false, cluster));
-  plan.add(file_step(work.plan.pki.key, bundle.key, 0600, true, cluster));
-  plan.add(file_step(work.plan.pki.certificate, bundle.certificate, 0644, false, cluster));
+  const auto keep = [&](const std::string& path, const std::string& bytes, unsigned mode) {
+    return file_step(path, bytes, mode, mode == 0600, cluster, OldFile::Keep);
+  };
+  WorkStep first = keep(work.plan.pki.ca, bundle.ca, 0644);
+  // Taken back last, when a server of old data runs again, with certificates that were ours.
+  first.undo = [cluster, sql = work.sql, restore = first.undo] {
+    restore();
+    if (find_server(cluster)) run_command(cluster, reload_command(cluster), sql.clock());
+  };
+  plan.add(std::move(first));
+  plan.add(keep(work.plan.pki.key, bundle.key, 0600));
+  plan.add(keep(work.plan.pki.certificate, bundle.certificate, 0644));
+  if (find_server(cluster) && work.in_place()) {
+    plan.add(take_step(work, {bundle.ca, bundle.certificate, bundle.key}));
+  }
   if (work.plan.login == Login::Password) {
     plan.add(file_step(work.plan.passfile, passfile_line(work.plan, bundle.password), 0600, true,
                        cluster));

@@ -145,6 +145,11 @@ TEST_CASE("replication judge: a primary", "[companion]") {
     CHECK_THAT(worst(status), Contains("every write waits"));
     status.standbys[0].sync_state = GENERATE("sync", "quorum");
     CHECK(health(status) == Health::Ok);
+    status.synchronous_names = "ANY 1 (ss2, ss3)";
+    CHECK(health(status) == Health::Ok);
+    status.synchronous_names = GENERATE("ANY 2 (ss2, ss3)", "FIRST 2 (ss2, ss3)", "2 (ss2, ss3)");
+    CHECK(health(status) == Health::Critical);
+    CHECK_THAT(worst(status), Contains("1 of 2 synchronous standbys"));
   }
   SECTION("slots") {
     status.slots = {{"s", "physical", true, 999'000, "reserved", std::nullopt}};

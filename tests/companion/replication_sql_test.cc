@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/io.h"
+#include "companion/replication/control.h"
 #include "companion/replication/versions.h"
 #include "tests/support/catch.h"
 #include "tests/support/thrown.h"
@@ -47,4 +48,32 @@ TEST_CASE("replication sql: a minor version is asked as its major version", "[co
   CHECK(all(replication_sql(150'018)) == all(replication_sql(140'000)));
   CHECK(all(replication_sql(90'224)) == all(replication_sql(90'200)));
   CHECK(thrown_by([] { replication_sql(90'124); })->fault() == Fault::Unsupported);
+}
+
+TEST_CASE("replication: before 14 a pause is believed when the position stays", "[companion]") {
+  using namespace std::chrono_literals;
+  const auto now = [](const char* pause, std::uint64_t received, std::uint64_t replayed) {
+    ReplayProgress progress;
+    progress.pause = pause;
+    progress.received = received;
+    progress.replayed = replayed;
+    return progress;
+  };
+  const Instant begin{};
+  Standstill told(140'000);
+  CHECK_FALSE(told.stands(now("pause requested", 9, 5), begin));
+  CHECK(told.stands(now("paused", 9, 5), begin));
+  CHECK(told.seen());
+
+  Standstill watched(130'000);
+  CHECK_FALSE(watched.stands(now("paused", 9, 5), begin));
+  CHECK_FALSE(watched.stands(now("paused", 9, 6), begin + 2s));  // it moved
+  CHECK_FALSE(watched.stands(now("paused", 9, 6), begin + 2s + 500ms));
+  CHECK(watched.stands(now("paused", 9, 6), begin + 3s));
+  CHECK(watched.seen());
+
+  Standstill idle(120'000);
+  CHECK_FALSE(idle.stands(now("paused", 6, 6), begin));
+  CHECK(idle.stands(now("paused", 6, 6), begin + 1s));
+  CHECK_FALSE(idle.seen());
 }

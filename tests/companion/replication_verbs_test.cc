@@ -279,6 +279,7 @@ TEST_CASE("replication verbs: wait tells one trouble from another", "[companion]
   CHECK_THAT(admin.run(0, *standby, {"status", "--primary", hung, "--timeout", "2"}),
              Contains("primary   no answer: "));
   for (const char* words : {"host=a password=s3cret", "host=a password=s3cret passfile=/none",
+                            "host=a sslpassword=s3cret", "postgresql://a?sslpassword=s3cret",
                             "postgresql://u:s3cret@a"}) {
     CHECK_THAT(admin.fail(1, *standby, {"wait", "--primary", words}),
                Contains("must not hold a password"));

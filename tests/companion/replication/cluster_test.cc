@@ -2,13 +2,16 @@
 #include "companion/replication/cluster.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "base/io.h"
 #include "companion/db.h"
+#include "companion/replication/cluster_start.h"
 #include "companion/replication/cluster_tools.h"
+#include "companion/replication/new_primary.h"
 #include "tests/companion/replication/node.h"
 #include "tests/support/catch.h"
 #include "tests/support/postgres.h"
@@ -169,6 +172,50 @@ TEST_CASE("cluster: RHEL's layout is found, and its port is the guide's", "[repl
         "/usr/bin/systemctl stop postgresql-serverconf");
 }
 
+TEST_CASE("cluster: the unit that starts it, and its port, are found by the data directory",
+          "[replication]") {
+  Machine machine;
+  machine.program(machine.roots.programs, "13.14");
+  fs::create_directories(machine.roots.rhel_data);
+  fs::create_directories(machine.dir / "units/postgresql-serverconf.service.d");
+  give_to_postgres(machine.roots.rhel_data);
+  const std::string serverconf = machine.data("pgsql/serverconf", "13");
+  const std::string data = machine.data("pgsql/data", "13");
+  const std::string other = machine.data("elsewhere", "13");
+  const auto unit = [&](const std::string& name, const std::string& lines) {
+    replace_file(machine.dir / "units/" + name, "[Service]\n" + lines, 0644);
+  };
+  unit("postgresql.service", "Environment=PGDATA=" + data + "\n");
+  unit("postgresql-serverconf.service", "Environment=PGPORT=1 PGPORT=5433\n");
+  unit("postgresql-serverconf.service.d/port.conf", "Environment=\"PGPORT=5444\"\n");
+  unit("postgresql-mine.service", "Environment='PGDATA=" + other + "/' PGPORT=5455\n");
+  machine.roots.systemd = machine.dir / "units";
+
+  const auto found = [&](const std::string& name, const std::string& at) {
+    machine.choice = {};
+    machine.choice.name = name;
+    machine.choice.data = at;
+    const Cluster cluster = machine.find();
+    const bool starts = cluster.starter == Starter::Systemd;
+    return std::to_string(cluster.port) + (starts ? " " + cluster.service : "");
+  };
+  const bool root = ::geteuid() == 0;
+  const auto with = [&](const char* port, const char* service) {
+    return std::string(port) + (root ? std::string(" ") + service : "");
+  };
+  CHECK(found("", "") == with("5444", "postgresql-serverconf"));
+  CHECK(found("", serverconf) == with("5444", "postgresql-serverconf"));
+  CHECK(found("data", "") == with("5432", "postgresql"));
+  CHECK(found("", data) == with("5432", "postgresql"));
+  CHECK(found("", other) == with("5455", "postgresql-mine"));
+  // A line of its files is stronger than the unit's.
+  put(other + "/postgresql.conf", "port = 5466\n");
+  CHECK(found("", other) == with("5466", "postgresql-mine"));
+  put(other + "/postgresql.auto.conf", "port = '5477'\n");
+  CHECK(found("", other) == with("5477", "postgresql-mine"));
+  CHECK(unit_environment("Environment=A=1\nEnvironment=\nEnvironment=B=2\n", "A").empty());
+}
+
 TEST_CASE("cluster: what does not fit is refused with the option to give", "[replication]") {
   Machine machine;
   CHECK_THAT(machine.why(),
@@ -266,6 +313,15 @@ TEST_CASE("cluster: a real one is started, asked, restarted and stopped as its o
     run_command(cluster, stop_command(cluster), clock);
     CHECK_FALSE(find_server(cluster));
 
+    // One that listens where no file says: it stays there.
+    ClusterChoice choice = node.choice();
+    choice.port = free_port();
+    const Cluster moved = find_cluster(choice, clock, nowhere(node.dir()));
+    run_command(moved, start_command(moved), clock);
+    CHECK(node.cluster().port == choice.port);
+    run_command(moved, stop_command(moved), clock);
+    CHECK(node.cluster().port == node.port());
+
     // A pid file that a crash left, with the number of somebody who is not the server.
     put(cluster.data + "/postmaster.pid", std::to_string(::getpid()) + "\n");
     CHECK_FALSE(find_server(cluster));
@@ -275,5 +331,26 @@ TEST_CASE("cluster: a real one is started, asked, restarted and stopped as its o
     REQUIRE(error);
     CHECK(error->fault() == Fault::Action);
     CHECK_THAT(error->text(), Contains("pg_ctl ended with status 1: ") && !Contains("\n"));
+  }
+}
+
+TEST_CASE("cluster: a password in primary_conninfo, also of its key, goes into no new line",
+          "[replication][database]") {
+  if (const auto why = Postgres::missing()) {
+    WARN(*why);
+    return;
+  }
+  for (const char* secret : {"password", "sslpassword"}) {
+    const Node node;
+    SteadyClock clock;
+    const std::string words = "host=a user=b sslmode=require ";
+    node.append("postgresql.conf", "primary_conninfo = '" + words + "'\n");
+    CHECK_THAT(conninfo_text(new_primary_target("", node.cluster(), clock)),
+               Contains("sslmode=require"));
+    node.append("postgresql.conf", "primary_conninfo = '" + words + secret + "=s3cret'\n");
+    const auto error = thrown_by([&] { new_primary_target("", node.cluster(), clock); });
+    REQUIRE(error);
+    CHECK(error->fault() == Fault::Usage);
+    CHECK_THAT(error->text(), Contains("holds a password") && !Contains("s3cret"));
   }
 }

@@ -50,8 +50,10 @@ TEST_CASE("failover: with certificates, from the set-up over a killed primary an
   CHECK_THAT(change_at(pair.standby, {"promote"}).out, Contains("nothing to do"));
 
   const std::string primary = "host=localhost port=" + std::to_string(pair.standby.port());
-  CHECK_THAT(change_at(pair.primary, {"rejoin", "--primary", primary + " password=x"}).end,
-             Contains("must not hold a password") && Contains("status 1"));
+  for (const char* secret : {" password=x", " sslpassword=x"}) {
+    CHECK_THAT(change_at(pair.primary, {"rejoin", "--primary", primary + secret}).end,
+               Contains("must not hold a password") && Contains("status 1"));
+  }
   // Nobody has told the new one of this node.
   CHECK_THAT(change_at(pair.primary, {"rejoin", "--primary", primary}).end,
              Contains("setup primary --standby ss1") && Contains("status 42"));

@@ -31,6 +31,7 @@ Pair::Pair(Profile profile, Node::Layout primary_layout, Node::Layout standby_la
   standby_setup.roots = standby.roots();
   standby_setup.pki = standby.dir() / "pki";
   standby_setup.again = "setup standby";
+  standby_setup.replace_data = true;  // initdb has made a database that is no copy
   standby_setup.stream_limit = std::chrono::seconds(60);
 }
 

@@ -125,7 +125,10 @@ TEST_CASE("setup: the program says what it would do, to the letter, and does not
              Contains("give --bundle, or --primary") && Contains("status 1"));
   CHECK_THAT(run_program(standby + std::vector<std::string>{"--bundle", "/nope"}).end,
              Contains("/nope/standby.ini") && Contains("status 11"));
-  const std::vector<std::string> bundle{"--bundle", pair.primary.dir() / "pki/bundles/ss2"};
+  std::vector<std::string> bundle{"--bundle", pair.primary.dir() / "pki/bundles/ss2"};
+  CHECK_THAT(run_program(standby + bundle).end,
+             Contains("is no copy of the primary's: say --replace-data") && Contains("status 25"));
+  bundle.emplace_back("--replace-data");
   CHECK_THAT(run_program(standby + bundle + std::vector<std::string>{"--name", "ss3"}).end,
              Contains("--bundle says what") && Contains("status 1"));
   const Outcome dry_standby = run_program(standby + bundle + std::vector<std::string>{"--dry-run"});

@@ -90,6 +90,9 @@ TEST_CASE("setup refuses: what is wrong about a primary", "[replication][databas
   usage("--host", [](auto& setup) { setup.hosts.clear(); });
   usage("is the name of this node", [](auto& setup) { setup.standbys = {{"ss1", {}}}; });
   usage("is the name of the group", [](auto& setup) { setup.standbys = {{"slavenode", {}}}; });
+  usage("'ss-2' and 'ss.2' would share the slot 'ss_2'", [](auto& setup) {
+    setup.standbys = {{"ss-2", {}}, {"ss.2", {}}};
+  });
   usage("no address", [](auto& setup) { setup.plan.allow = {"samenet trust\n"}; });
   usage("no amount of log", [](auto& setup) { setup.plan.wal_limit = "lots"; });
   usage("no amount of log", [](auto& setup) { setup.plan.wal_limit = "4 GB'"; });
@@ -120,6 +123,26 @@ TEST_CASE("setup refuses: what is wrong about a primary", "[replication][databas
   no_primary(pair, Fault::Refused, "may do more than replicate", [](PrimarySetup&) {});
   node.sql("drop role ss2");
 
+  // Roles of somebody else's: a password to lose, a login to be shut out.
+  node.sql("create role ss2 login password 'theirs'");
+  const auto role = [&] {
+    return node.value("select a::text from pg_authid a where rolname = 'ss2'");
+  };
+  const std::string theirs = role();
+  no_primary(pair, Fault::Refused, "is no standby's of ours", [](PrimarySetup&) {});
+  no_primary(pair, Fault::Refused, "'ss2' logs in, so it is no group", [](PrimarySetup& setup) {
+    setup.plan.group = "ss2";
+    setup.standbys.clear();
+  });
+  node.sql("create role readers; grant readers to ss2");
+  no_primary(pair, Fault::Refused, "'ss2' is in the group 'readers' and is no standby",
+             [](PrimarySetup& setup) {
+               setup.plan.group = "readers";
+               setup.standbys.clear();
+             });
+  CHECK(role() == theirs);
+  node.sql("drop role ss2; drop role readers");
+
   if (::geteuid() == 0) {  // a directory of somebody else's, and somebody who may not
     fs::create_directory(node.dir() / "theirs");
     CHECK(::chown((node.dir() / "theirs").c_str(), 12345, 12345) == 0);
@@ -133,7 +156,30 @@ TEST_CASE("setup refuses: what is wrong about a primary", "[replication][databas
     CHECK(st.st_uid == cluster.user.uid);
     CHECK((st.st_mode & 07777U) == 0755U);
     fs::remove(node.dir() / "theirs/pki");
-    fs::remove(node.dir() / "theirs");
+    // A link of theirs, and one of the cluster's owner, to where only root may write.
+    const TempDir roots;
+    for (const char* name : {"theirs/pki", "lib/pki"}) {
+      fs::create_symlink(roots.path(), node.dir() / name);
+      no_primary(pair, Fault::Refused, "leads over a link",
+                 [&](PrimarySetup& setup) { setup.pki = node.dir() / name; });
+      const auto error =
+          thrown_by([&] { write_owned(node.dir() / name + "/ca.key", "key", 0600, cluster); });
+      REQUIRE(error);
+      CHECK(error->fault() == Fault::Refused);
+      CHECK(fs::is_empty(roots.path()));
+      fs::remove(node.dir() / name);
+    }
+    fs::create_directory(node.dir() / "theirs/roots");
+    no_primary(pair, Fault::Refused, "neither to root alone nor to",
+               [&](PrimarySetup& setup) { setup.pki = node.dir() / "theirs/roots"; });
+    // What /etc/xroad is where there is no X-Road.
+    directory_step(roots / "etc/xroad/postgresql", 0755, cluster).act();
+    CHECK(::stat((roots / "etc/xroad").c_str(), &st) == 0);
+    CHECK(st.st_uid == 0);
+    CHECK((st.st_mode & 07777U) == 0755U);
+    CHECK(::stat((roots / "etc/xroad/postgresql").c_str(), &st) == 0);
+    CHECK(st.st_uid == cluster.user.uid);
+    fs::remove_all(node.dir() / "theirs");
     const pid_t child = ::fork();
     if (child == 0) {
       int code = 1;
@@ -181,10 +227,13 @@ TEST_CASE("setup refuses: what the server does not take is taken back", "[replic
 
   // A setting that ALTER SYSTEM decides.
   node.sql("alter system set max_wal_senders = 7");
-  refused(Fault::Refused, "max_wal_senders (by ", run);
+  const auto started = [&] { return node.value("select pg_postmaster_start_time()"); };
+  const std::string start = started();
+  no_primary(pair, Fault::Refused, "max_wal_senders (by ", [](PrimarySetup&) {});
   CHECK(text_of(node, "postgresql.conf") == conf);
-  CHECK(node.value("select 1") == "1");
+  CHECK(started() == start);
   node.sql("alter system reset max_wal_senders");
+  node.sql("alter system set hot_standby = 'on'");  // as we would have it
 
   // A listen_addresses with which it does not start.
   pair.primary_setup.plan.listen = "192.0.2.1";
@@ -193,6 +242,14 @@ TEST_CASE("setup refuses: what the server does not take is taken back", "[replic
   CHECK(node.value("select 1") == "1");
   pair.primary_setup.plan.listen = "127.0.0.1";
   CHECK(pair.setup_primary());
+  // A line behind ours, which only a restart would take: clients are not cut off for nothing.
+  const std::string again = started();
+  put(node.config() + "/extra.conf", "max_replication_slots = 7\n");
+  node.append("postgresql.conf", "include 'extra.conf'\n");
+  refused(Fault::Refused, "max_replication_slots (by ", run);
+  CHECK(started() == again);
+  put(node.config() + "/extra.conf", "");
+  pair.setup_primary();
 
   // Certificates that have become wrong.
   pair.clock_off = 3LL * 366 * 86'400;
@@ -216,6 +273,7 @@ TEST_CASE("setup refuses: what is wrong about a standby", "[replication][databas
   pair.primary.start();
   pair.setup_primary();
   pair.load_bundle();
+  pair.standby_setup.replace_data = false;
   const auto before = files(node);
   const auto no = [&](Fault fault, const std::string& words,
                       const std::function<void(StandbySetup&)>& change) {
@@ -230,6 +288,15 @@ TEST_CASE("setup refuses: what is wrong about a standby", "[replication][databas
   no(Fault::Role, "has no slot 'other'", [](auto& setup) { setup.bundle.standby.slot = "other"; });
   no(Fault::Refused, "not the database that the bundle is from",
      [](auto& setup) { setup.bundle.system_id = "1"; });
+  // A cluster that does not run, named by mistake or broken.
+  no(Fault::Refused, "whose server does not run, is no copy of the primary's: say --replace-data",
+     [](auto&) {});
+  no(Fault::Refused, "say --replace-data", [](auto& setup) { setup.reclone = true; });
+  fs::rename(node.data() + "/global/pg_control", node.data() + "/global/away");
+  no(Fault::Refused, "pg_controldata ended with status 1",
+     [](auto& setup) { setup.reclone = true; });
+  fs::rename(node.data() + "/global/away", node.data() + "/global/pg_control");
+  pair.standby_setup.replace_data = true;
   no(Fault::Refused, "no room in",
      [](auto& setup) { setup.room = [](const std::string&) { return 1U << 20; }; });
   no(Fault::Refused, "this is the primary itself",
@@ -272,7 +339,8 @@ TEST_CASE("setup refuses: what is wrong about a standby", "[replication][databas
   // Databases of somebody's.
   node.start();
   node.sql("create database precious");
-  no(Fault::Refused, "holds 1 database(s): say --replace-data", [](auto&) {});
+  no(Fault::Refused, "holds 1 database(s): say --replace-data",
+     [](auto& setup) { setup.replace_data = false; });
   node.stop();
   fs::remove(node.data() + ".start.log");
   auto after = files(node);
@@ -303,8 +371,10 @@ TEST_CASE("setup refuses: a primary that is followed, a name that is used, a sta
   other.load_bundle();
   no_standby(other, Fault::Refused, "a primary with 1 standby(s) connected",
              [&](StandbySetup& setup) { setup.cluster = pair.primary.choice(); });
-  no_standby(other, Fault::Refused, "standby of another database",
-             [&](StandbySetup& setup) { setup.cluster = pair.standby.choice(); });
+  no_standby(other, Fault::Refused, "standby of another database", [&](StandbySetup& setup) {
+    setup.cluster = pair.standby.choice();
+    setup.replace_data = false;
+  });
 
   // A primary whose standby has taken over is no candidate for a plain copy.
   pair.primary.stop();

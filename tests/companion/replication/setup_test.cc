@@ -229,12 +229,20 @@ TEST_CASE("setup: a standby that cannot follow is taken back, and the old server
     pair.load_bundle();
     pair.standby_setup.stream_limit = std::chrono::seconds(3);
     const auto conf = read_file(pair.standby.config() + "/postgresql.conf", 1U << 20);
+    // A key that somebody made by the guide: nobody else has it.
+    const std::string key = pair.standby.dir() / "pki/server.key";
+    fs::create_directory(pair.standby.dir() / "pki");
+    give_to_postgres(pair.standby.dir() / "pki");
+    replace_file(key, "the guide's", 0600);
+    give_to_postgres(key);
     const WorkPlan plan = plan_standby(pair.standby_setup, pair.clock, pair.wall());
     // The primary goes after the copy has been taken.
     const auto error = thrown_by([&] {
       plan.run([&](std::string_view text) {
         pair.said += text;
-        if (text.find("stop the server") != std::string_view::npos) pair.primary.stop();
+        if (text.starts_with("[") && text.find("stop the server") != std::string_view::npos) {
+          pair.primary.stop();
+        }
       });
     });
     INFO(pair.said);
@@ -247,10 +255,14 @@ TEST_CASE("setup: a standby that cannot follow is taken back, and the old server
     CHECK(pair.standby.value("select pg_is_in_recovery()") == "f");
     CHECK(read_file(pair.standby.config() + "/postgresql.conf", 1U << 20) == conf);
     CHECK(old_copies(pair.standby) == 0);
+    CHECK(read_file(key, 64) == "the guide's");
+    CHECK_FALSE(fs::exists(pair.standby.dir() / "pki/server.crt"));
     pair.primary.start();
     pair.standby_setup.stream_limit = std::chrono::seconds(60);
     CHECK(pair.setup_standby());
     CHECK(pair.row_arrives("one"));
+    CHECK(read_file(key + ".before-xroad-companion", 64) == "the guide's");
+    CHECK(read_file(key, 4096) == pair.standby_setup.bundle.key);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "companion/replication/marked_block.h"
 #include "companion/replication/node_pki.h"
+#include "companion/replication/primary_before.h"
 #include "companion/replication/profile.h"
 #include "companion/replication/scram.h"
 #include "companion/replication/setup_primary.h"
@@ -111,7 +112,7 @@ TEST_CASE("profile: what a primary says, for each profile and version", "[replic
   plan.synchronous = {"ss2", "ss3"};
   plan.allow = {"10.0.0.2/32", "fd00::/64"};
   CHECK_THAT(conf_lines(primary_settings(plan, 15)),
-             Contains("synchronous_standby_names = 'ANY 1 (\"ss2\", \"ss3\")'") &&
+             Contains("synchronous_standby_names = 'ANY 2 (\"ss2\", \"ss3\")'") &&
                  Contains("synchronous_commit = 'on'") && Contains("hot_standby = 'off'") &&
                  Contains("password_encryption = 'scram-sha-256'"));
   CHECK(primary_hba(plan) ==
@@ -120,6 +121,48 @@ TEST_CASE("profile: what a primary says, for each profile and version", "[replic
         "hostssl postgres +slavenode 10.0.0.2/32 scram-sha-256\n"
         "hostssl postgres +slavenode fd00::/64 scram-sha-256\n"
         "host replication,all +slavenode all reject\n");
+}
+
+TEST_CASE("before: what an earlier run has put in place is read from its lines", "[replication]") {
+  PrimaryPlan plan;
+  plan.profile = Profile::Synchronous;
+  plan.login = Login::Password;
+  plan.group = "followers";
+  plan.listen = "10.0.0.1";
+  plan.wal_limit = "8GB";
+  plan.allow = {"10.0.0.2/32", "fd00::/64"};
+  plan.synchronous = {"db2", "db3"};
+  plan.pki = {"/p/ca.crt", "/p/server.crt", "/p/server.key"};
+  PrimaryBefore before;
+  read_hba_block(before, primary_hba(plan));
+  read_conf_block(before, conf_lines(primary_settings(plan, 15)));
+  CHECK(before.primary);
+  CHECK(before.profile == Profile::Synchronous);
+  CHECK(before.login == Login::Password);
+  CHECK(before.group == "followers");
+  CHECK(before.listen == "10.0.0.1");
+  CHECK(before.wal_limit == "8GB");
+  CHECK(before.allow == plan.allow);
+  CHECK(before.synchronous == plan.synchronous);
+  CHECK(before.pki.ca == "/p/ca.crt");
+
+  // A standby that was promoted: how roles log in, but not what it listened on.
+  StandbyPlan standby;
+  standby.profile = Profile::Synchronous;
+  standby.login = Login::Password;
+  standby.passfile = "/p/passfile";
+  PrimaryBefore promoted;
+  read_conf_block(promoted, conf_lines(standby_settings(standby, 15)));
+  CHECK_FALSE(promoted.primary);
+  CHECK(promoted.profile == Profile::Synchronous);
+  CHECK(promoted.login == Login::Password);
+  CHECK(promoted.listen.empty());
+
+  using Names = std::vector<std::string>;
+  CHECK(synchronous_names("").empty());
+  CHECK(synchronous_names("a, \"b\"") == Names{"a", "b"});
+  CHECK(synchronous_names("FIRST 1 (\"db2\",db3)") == Names{"db2", "db3"});
+  CHECK(synchronous_names("2 (*)") == Names{"*"});
 }
 
 TEST_CASE("profile: how a standby reaches its primary holds no password", "[replication]") {
@@ -139,6 +182,11 @@ TEST_CASE("profile: how a standby reaches its primary holds no password", "[repl
   CHECK_THAT(conf_lines(standby_settings(plan, 15)),
              Contains("max_connections = '400'\n") && Contains("primary_slot_name = 'ss2'\n") &&
                  Contains("recovery_target_timeline = 'latest'\n"));
+}
+
+TEST_CASE("profile: a slot without a limit is told", "[replication]") {
+  CHECK_THAT(slot_warning(12), Contains("WARNING: PostgreSQL 12 knows no limit"));
+  CHECK(slot_warning(13).empty());
 }
 
 TEST_CASE("profile: names that could be more than a name are refused", "[replication]") {
