@@ -15,7 +15,7 @@ check_packages=(
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-19 shellcheck universal-ctags binutils
   iproute2 iptables procps util-linux patch mandoc systemd logrotate openjdk-17-jdk-headless
   fuse3 libfuse3-dev xfsprogs btrfs-progs e2fsprogs
-  postgresql wrk haproxy keepalived
+  postgresql sudo wrk haproxy keepalived
 )
 
 say() { printf '\n== %s\n' "$*"; }
