@@ -177,8 +177,15 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.on.auth_key = flag(v); }},
     {"checks", "serverconf-db", "true", "Server conf database status.",
      [](S& s, const V& v) { s.on.serverconf_db = flag(v); }},
-    {"checks", "proxy-answers", "false", "Ask X-Road's own health port as well.",
-     [](S& s, const V& v) { s.on.proxy_answers = flag(v); }},
+    {"checks", "proxy-alive", "true",
+     "Fail when nothing answers on xroad-proxy's own admin port. Asked where xroad-proxy is "
+     "installed (/etc/xroad/conf.d/proxy.ini).",
+     [](S& s, const V& v) { s.on.proxy_alive = flag(v); }},
+    {"checks", "proxy-answers", "true",
+     "Fail when X-Road's own health port does not say 200; it alone sees a token that is logged "
+     "out.",
+     [](S& s, const V& v) { s.on.proxy_answers = flag(v); },
+     "true where X-Road's files set another health-check-port"},
     {"checks", "sync-age", "false",
      "Fail when xroad-sync has not succeeded lately. Asked on a secondary only.",
      [](S& s, const V& v) { s.on.sync_age = flag(v); }},
@@ -190,7 +197,8 @@ constexpr auto kRows = std::to_array<SettingRow>({
 
     {"serverconf-db", "db-properties", "/etc/xroad/db.properties",
      "How X-Road reaches its database.", set_db},
-    {"memory", "proxy-admin-port", "5566", "The proxy's own admin port, asked for its memory.",
+    {"memory", "proxy-admin-port", "5566",
+     "The proxy's own admin port, asked for its memory and whether it lives.",
      [](S& s, const V& v) { s.memory.proxy_admin.port = port(v); }},
     {"proxy-answers", "host", "127.0.0.1", "Where the proxy's own health port is.",
      [](S& s, const V& v) { s.proxy_answers.proxy_health.host = host(v); }},

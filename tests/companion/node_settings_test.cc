@@ -90,6 +90,23 @@ TEST_CASE("node_settings: the proxy's own port is what X-Road's files say", "[co
         "sign-keys ");
 }
 
+TEST_CASE("node_settings: a proxy that is installed is asked, unless somebody says no",
+          "[companion]") {
+  TempTree tree;
+  const std::string xroads = "global-conf auth-key serverconf-db ";
+  tree.file("xroad/conf.d/proxy.ini", "[proxy]\n");
+  CHECK(words(load(tree)) == xroads + "proxy-alive ");
+  // Its health port as well, where it has one that is not to be ours.
+  tree.file("xroad/conf.d/local.ini", "[proxy]\nhealth-check-port=5588\n");
+  CHECK(words(load(tree)) == xroads + "proxy-alive ");
+  tree.file("companion.ini", "[proxy]\nhealth-check-port=5598\n");
+  CHECK(words(load(tree)) == xroads + "proxy-alive proxy-answers ");
+  tree.file("companion.ini",
+            "[proxy]\nhealth-check-port=5598\n[checks]\nproxy-alive=false\n"
+            "proxy-answers=false\n");
+  CHECK(words(load(tree)) == xroads);
+}
+
 TEST_CASE("node_settings: the role is node.ini's, a mistyped one is no role", "[companion]") {
   TempTree tree;
   for (const auto& [type, role] : {std::pair{"master", "primary"},
