@@ -70,6 +70,17 @@ ServicePorts open_ports(const NodeSettings& settings) {
   return ports;
 }
 
+MaintenanceState maintenance_at_start(const NodeSettings& settings, Wall wall) {
+  MaintenanceState kept;
+  if (settings.maintenance_survives) kept = Maintenance(wall, settings.maintenance_file).state();
+  Maintenance in_memory(std::move(wall));
+  keep_out_for_upgrade(settings.upgrade.state_file, in_memory);
+  MaintenanceState upgrade = in_memory.state();
+  if (!upgrade.on) return kept;
+  if (kept.on) upgrade.since = kept.since;
+  return upgrade;
+}
+
 Service::Service(ServicePorts ports, const NodeSettings& settings,
                  std::vector<std::unique_ptr<Check>> checks, const std::string& version,
                  Clock& clock, Wall wall)

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "companion/node_settings.h"
+#include "companion/upgrade/state.h"
 #include "tests/companion/node.h"
 #include "tests/companion/ports.h"
 #include "tests/support/silent.h"
@@ -61,6 +62,43 @@ TEST_CASE("xroad-companion: a restart ends maintenance mode, unless told to keep
       CHECK(daemon.wait() == 0);
     }
   }
+}
+
+TEST_CASE("xroad-companion: without a companion, check and status keep what it would begin with",
+          "[companion]") {
+  Node node;
+  const std::string kept = node.tree.path_of("m.json");
+  const std::string upgrade = node.tree.path_of("u.json");
+  const auto configure = [&](bool survives) {
+    node.configure(std::string(kOff) + "[maintenance]\nstate-file = " + kept +
+                   "\nsurvive-restart = " + (survives ? "true" : "false") +
+                   "\n[upgrade]\nstate-file = " + upgrade + "\n");
+  };
+  const auto expect = [&](const std::string& line, const std::string& status) {
+    const Outcome outcome = node.run({"check", "--check"});
+    CHECK(outcome.out == line);
+    CHECK_THAT(node.run({"status"}).out, Contains(status));
+  };
+  const std::string away = "XROAD WARNING - maintenance mode\n";
+  configure(false);
+  MaintenanceState state;
+  state.on = true;
+  state.reason = "a disk";
+  node.tree.file("m.json", maintenance_json(state));
+  expect("XROAD OK - 0 checks pass\n", "can work");
+  configure(true);
+  expect(away, "no work: in maintenance mode: a disk");
+  configure(false);
+  UpgradeState half;
+  half.phase = UpgradePhase::Prepared;
+  half.reason = "version 7.5";
+  save_upgrade(upgrade, half);
+  expect(away, "no work: in maintenance mode");
+  half.phase = UpgradePhase::Leaving;
+  save_upgrade(upgrade, half);
+  expect("XROAD OK - 0 checks pass\n", "can work");
+  node.tree.file("u.json", "{");
+  expect(away, "no work: in maintenance mode");
 }
 
 TEST_CASE("xroad-companion: check asks once and has a monitor's exit codes", "[companion]") {
