@@ -75,7 +75,7 @@ std::string path(const V& value) {
   return value.value;
 }
 
-// "ss1:5566 ss2:5566"
+// "ss1:5590 [2001:db8::2]:5590"
 std::vector<HttpTarget> peers(const V& value) {
   std::vector<HttpTarget> targets;
   std::string_view rest = trim(value.value);
@@ -87,8 +87,10 @@ std::vector<HttpTarget> peers(const V& value) {
     const auto parsed =
         colon == std::string_view::npos ? std::nullopt : parse_number(one.substr(colon + 1));
     if (colon == 0 || !parsed || *parsed == 0 || *parsed > 65535) refuse(value, "host:port ...");
-    targets.push_back(
-        {std::string(one.substr(0, colon)), static_cast<std::uint16_t>(*parsed), "/status.json"});
+    std::string_view host = one.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    if (host.empty()) refuse(value, "host:port ...");
+    targets.push_back({std::string(host), static_cast<std::uint16_t>(*parsed), "/status.json"});
   }
   return targets;
 }
@@ -211,10 +213,12 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.sync_age.max_age = seconds(v); }},
     {"sync-age", "max-pause", "14400", "Seconds for which a pause excuses an old sync.",
      [](S& s, const V& v) { s.sync_age.max_pause = seconds(v); }},
-    {"sync-age", "peers", "ss1.example:5566 ss2.example:5566",
+    {"sync-age", "peers", "ss1.example:5590 ss2.example:5590",
      "Companions to compare generations with; they need remote-read.",
      [](S& s, const V& v) { s.sync_age.peers = peers(v); }, "none"},
-    {"sync-age", "max-difference", "300", "Seconds for which generations may differ.",
+    {"sync-age", "max-difference", "300",
+     "Seconds for which another node that keeps syncing, and synced after this one, may hold "
+     "another generation.",
      [](S& s, const V& v) { s.sync_age.max_difference = seconds(v); }},
     {"replication", "max-lag-bytes", "16MB", "How far replay may be behind.",
      [](S& s, const V& v) { s.replication.max_lag_bytes = size(v); }},

@@ -201,6 +201,18 @@ TEST_CASE("node_settings: what X-Road's reader takes in its files keeps nothing 
   CHECK_THAT(refusal(tree), Contains("companion.ini:1: "));
 }
 
+TEST_CASE("node_settings: a peer of IPv6 loses its brackets", "[companion]") {
+  TempTree tree;
+  tree.file("companion.ini", "[sync-age]\npeers = [2001:db8::2]:5590, ss1:5591\n");
+  const auto peers = load(tree).sync_age.peers;
+  REQUIRE(peers.size() == 2);
+  CHECK(peers[0].host == "2001:db8::2");
+  CHECK(peers[0].port == 5590);
+  CHECK(peers[1].host == "ss1");
+  tree.file("companion.ini", "[sync-age]\npeers = []:5590\n");
+  CHECK_THAT(refusal(tree), Contains("give host:port"));
+}
+
 TEST_CASE("node_settings: a file that was named must be there", "[companion]") {
   const TempTree tree;
   ConfigPlaces named = places(tree);
