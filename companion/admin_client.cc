@@ -39,7 +39,7 @@ HttpTarget AdminClient::admin(const std::string& path) const {
 }
 
 HttpReply AdminClient::get(const HttpTarget& target) const {
-  return http_get(target, clock_, clock_.now() + kAskFor);
+  return http_get(target, clock_, clock_.now() + kAskFor, kOwnReplyLimit);
 }
 
 HttpReply AdminClient::answer_of_companion(const HttpTarget& target) const {

@@ -80,7 +80,8 @@ bool complete(std::string_view bytes) {
   return length && bytes.size() - blank - kBlankLine.size() >= *length;
 }
 
-std::string receive(int fd, const std::string& subject, Clock& clock, Instant deadline) {
+std::string receive(int fd, const std::string& subject, Clock& clock, Instant deadline,
+                    std::size_t limit) {
   std::string bytes;
   std::array<char, 4096> piece{};
   for (;;) {
@@ -92,9 +93,9 @@ std::string receive(int fd, const std::string& subject, Clock& clock, Instant de
     const auto got = read_some(fd, piece, subject);
     if (!got) continue;
     if (*got == 0) return bytes;
-    if (bytes.size() + *got > kHttpReplyLimit) {
-      throw Error(Fault::Protocol, quote(subject) + " answers with more than " +
-                                       std::to_string(kHttpReplyLimit) + " bytes");
+    if (bytes.size() + *got > limit) {
+      throw Error(Fault::Protocol,
+                  quote(subject) + " answers with more than " + std::to_string(limit) + " bytes");
     }
     bytes.append(piece.data(), *got);
     if (complete(bytes)) return bytes;
@@ -138,14 +139,14 @@ HttpReply parse_http_reply(std::string_view bytes) {
   return reply;
 }
 
-HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline) {
+HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline, std::size_t limit) {
   const std::string request = request_for(target);
   const std::string subject = target.text();
   const Fd fd = tcp_open(target.host, target.port, clock, deadline);
   std::string bytes;
   try {
     write_all(fd.get(), request, clock, deadline, subject);
-    bytes = receive(fd.get(), subject, clock, deadline);
+    bytes = receive(fd.get(), subject, clock, deadline, limit);
   } catch (const Error& error) {
     // A reset is the peer's doing, not a local file's.
     if (error.fault() != Fault::Io) throw;

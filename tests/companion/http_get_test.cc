@@ -57,6 +57,15 @@ TEST_CASE("http get: pieces, no length, and a connection that stays open are fin
   CHECK(get(HttpPeer(kept).port()).body == "hello");
 }
 
+TEST_CASE("http get: who asks our own companion may be told more", "[companion]") {
+  const std::string status(200'000, 'x');
+  const HttpPeer peer(status);
+  SteadyClock clock;
+  const HttpTarget target{"127.0.0.1", peer.port(), "/x"};
+  CHECK(http_get(target, clock, clock.now() + 5s, kOwnReplyLimit).body == status);
+  CHECK(thrown_by([&] { get(peer.port()); })->fault() == Fault::Protocol);
+}
+
 TEST_CASE("http get: the answer's date comes along, whatever its case", "[companion]") {
   CHECK(
       parse_http_reply("HTTP/1.1 200 OK\r\nX-Date: no\r\nDATE:  Fri, 15 Jan 2027 \r\n\r\n").date ==
