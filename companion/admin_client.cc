@@ -56,6 +56,12 @@ StatusReport AdminClient::report() const {
   const HttpTarget target = admin("/status.json");
   const HttpReply reply = answer_of_companion(target);
   if (reply.status == 200) return parse_report(reply.body);
+  if (reply.status == 403) {
+    throw Error(Fault::Refused,
+                target.text() + " answered 403, it does not take us for this host" +
+                    (reply.body.empty() ? "" : ": " + excerpt(trim(reply.body), 200)) +
+                    ": see [admin] interface in " + settings_.places.own);
+  }
   throw Error(Fault::Protocol, target.text() + " answered " + std::to_string(reply.status) +
                                    ": another program, perhaps xroad-proxy, has the port of "
                                    "xroad-companion: see [admin] port in " +

@@ -88,8 +88,12 @@ Service::Service(ServicePorts ports, const NodeSettings& settings,
                    settings.maintenance_survives ? settings.maintenance_file : std::string()),
       board_(std::move(checks), clock) {
   keep_out_for_upgrade(settings.upgrade.state_file, maintenance_);
-  AdminFacts facts{version, settings.role, false, settings.admin_remote_read,
-                   left_out_checks(settings)};
+  AdminFacts facts{version,
+                   settings.role,
+                   false,
+                   settings.admin_remote_read,
+                   left_out_checks(settings),
+                   settings.admin.host};
   facts.can_drain = ports.health || ports.agent;
   if (ports.health) {
     health_.emplace(

@@ -154,7 +154,8 @@ constexpr auto kRows = std::to_array<SettingRow>({
     {"node", "type", "slave", "master, slave or standalone (X-Road's own key, in node.ini).",
      set_role, "standalone"},
 
-    {"admin", "interface", "127.0.0.1", "The address of the admin port.",
+    {"admin", "interface", "127.0.0.1",
+     "The address of the admin port; one of this host serves its own verbs too.",
      [](S& s, const V& v) { s.admin.host = host(v); }},
     {"admin", "port", "5566",
      "The admin port: maintenance mode, status and metrics; 0: off. X-Road's proxy has its own on "

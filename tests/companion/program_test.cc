@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // xroad-companion as an operator meets it.
+#include <ifaddrs.h>
+#include <net/if.h>
+
 #include <nlohmann/json.hpp>
 
 #include "companion/node_settings.h"
@@ -19,6 +22,19 @@ using test::Outcome;
 namespace {
 
 constexpr const char* kOff = Node::kNoChecks;
+
+// One of IPv4 that is not the loopback's; empty: none.
+std::string own_address() {
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return {};
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(first, &::freeifaddrs);
+  for (const ifaddrs* one = all.get(); one != nullptr; one = one->ifa_next) {
+    const bool fits = one->ifa_addr != nullptr && one->ifa_addr->sa_family == AF_INET &&
+                      (one->ifa_flags & IFF_UP) != 0 && !is_loopback(one->ifa_addr);
+    if (fits) return address_text(one->ifa_addr);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -222,6 +238,22 @@ TEST_CASE("xroad-companion: it warns of ports that xroad-proxy will want", "[com
   CHECK(daemon.wait() == 0);
 }
 
+TEST_CASE("xroad-companion: the admin port on an address of this host serves its own verbs",
+          "[companion]") {
+  const std::string own = own_address();
+  if (own.empty()) {
+    WARN("not checked: this host has no address beside the loopback");
+    return;
+  }
+  Node node;
+  node.configure(std::string(kOff) + "[admin]\ninterface = " + own + "\n");
+  const Daemon daemon(node.line({"serve"}), node.tree.path_of("log"));
+  REQUIRE(eventually([&] {
+    return node.run({"maintenance", "on"}).out == "Maintenance mode set: false => true\n";
+  }));
+  CHECK_THAT(node.run({"status"}).out, Contains("no work: in maintenance mode"));
+}
+
 TEST_CASE("xroad-companion: each wrong setting is one line with its place, and exit code usage",
           "[companion]") {
   Node node;
@@ -256,14 +288,17 @@ TEST_CASE("xroad-companion: maintenance never speaks to somebody else's port", "
   node.admin = bound_port(listening.get());
   node.configure("");
   int changes = 0;
+  unsigned status = 404;
   const HttpServer proxy(
       std::move(listening),
       [&](const HttpRequest& request) {
-        if (request.path != "/maintenance") return HttpAnswer{404};
+        if (request.path != "/maintenance") return HttpAnswer{status};
         ++changes;
         return HttpAnswer{200, "Maintenance mode set: false => true\n"};
       },
       clock);
   CHECK_THAT(node.run({"maintenance", "on"}).end, Contains("perhaps xroad-proxy"));
+  status = 403;
+  CHECK_THAT(node.run({"maintenance", "on"}).end, Contains("answered 403"));
   CHECK(changes == 0);
 }
