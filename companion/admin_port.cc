@@ -144,7 +144,9 @@ HttpAnswer AdminPort::change_maintenance(const HttpRequest& request) const {
   if (const auto until = parameter(request, "until")) {
     constexpr unsigned long long kFarthest = 1ULL << 40;
     const auto value = parse_number(*until);
-    if (!value || *value > kFarthest) return said(invalid("until"));
+    // One that has passed would be answered "set", and the node would go on taking work.
+    const bool passed = value && static_cast<std::int64_t>(*value) <= maintenance_.now();
+    if (!value || *value > kFarthest || (next.on && passed)) return said(invalid("until"));
     next.until = static_cast<std::int64_t>(*value);
   }
   if (!facts_.can_drain) return said("No HealthCheckPort found, maintenance mode not set");

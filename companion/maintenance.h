@@ -29,6 +29,9 @@ class Maintenance {
   explicit Maintenance(Wall wall, std::string state_file = {});
 
   MaintenanceState state() const;
+  // Now and then, by one thread: writes down that a mode with an end is over.
+  void sweep();
+  std::int64_t now() const { return wall_(); }
   // Returns whether it was on. `since` is filled in, and kept while it stays on.
   bool set(MaintenanceState next);
 

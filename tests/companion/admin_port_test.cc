@@ -41,6 +41,12 @@ TEST_CASE("admin: a wrong target state is ignored with X-Road's text", "[compani
   }
   CHECK(said(ports, "?targetState=true&until=soon") ==
         "Invalid parameter 'until', request ignored\n");
+  // Seconds that somebody took for a duration, and the present moment.
+  for (const char* passed : {"3600", "1000000"}) {
+    CHECK(said(ports, std::string("?targetState=true&until=") + passed) ==
+          "Invalid parameter 'until', request ignored\n");
+  }
+  CHECK(said(ports, "?targetState=false&until=3600") == "Maintenance mode set: false => false\n");
   CHECK(said(ports, "?targetState=true&drain=1") == "Invalid parameter 'drain', request ignored\n");
   CHECK(said(ports, "?targetState=tru%65") == "Maintenance mode set: false => true\n");
 }
