@@ -36,7 +36,7 @@ class Maintenance {
   bool set(MaintenanceState next);
 
  private:
-  MaintenanceState current() const;
+  void end_what_is_over() const;
   void load();
   void save();
 
@@ -44,7 +44,8 @@ class Maintenance {
   std::string state_file_;
   std::mutex save_lock_;  // a slow disk holds up who sets the mode, never who asks for it
   mutable std::mutex lock_;
-  MaintenanceState state_;
+  mutable MaintenanceState state_;
+  mutable bool ended_ = false;  // by itself, and the file does not know
 };
 
 std::string maintenance_json(const MaintenanceState& state);

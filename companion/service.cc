@@ -116,6 +116,7 @@ Service::Service(ServicePorts ports, const NodeSettings& settings,
 }
 
 void Service::sweep() {
+  maintenance_.sweep();
   if (health_) health_->sweep();
   if (admin_server_) admin_server_->sweep();
 }
