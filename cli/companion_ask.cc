@@ -28,6 +28,16 @@ std::optional<StatusReport> ask_if_running(const NodeSettings& settings, Clock& 
   }
 }
 
+// What one question cannot see: for how long the nodes have differed.
+void take_difference(StatusReport& report, const StatusReport& running) {
+  for (const Reading& theirs : running.checks) {
+    if (theirs.message != kConfigurationDiffers) continue;
+    for (Reading& ours : report.checks) {
+      if (ours.check.word == theirs.check.word && ours.ok) ours = theirs;
+    }
+  }
+}
+
 // The checks, asked once in this process.
 class OneShot {
  public:
@@ -43,6 +53,7 @@ class OneShot {
     if (running) report_.maintenance = running->maintenance;
     board_.wait_until_known(clock_.now() + CheckTimes().deadline + std::chrono::seconds(1));
     report_.checks = board_.readings();
+    if (running) take_difference(report_, *running);
     return report_;
   }
   // A check that is stuck must not keep the process, nor meet what exit() takes apart.

@@ -238,6 +238,32 @@ TEST_CASE("xroad-companion: it warns of ports that xroad-proxy will want", "[com
   CHECK(daemon.wait() == 0);
 }
 
+TEST_CASE("xroad-companion: check knows what only the running companion can see", "[companion]") {
+  Node node;
+  test::StageClock clock;
+  Fd listening = test::free_port();
+  const std::string peer = std::to_string(bound_port(listening.get()));
+  const HttpServer other_node(
+      std::move(listening),
+      [](const HttpRequest&) {
+        return HttpAnswer{
+            200, R"({"v":1,"generation":")" + std::string(32, 'b') +
+                     R"(","checks":[{"check":"sync-age","measured":{"age_seconds":0.0}}]})"};
+      },
+      clock);
+  node.tree.file("status.json", R"({"v":1,"generation":")" + std::string(32, 'a') +
+                                    R"(","last_success":{"at":)" + std::to_string(wall_now() - 60) +
+                                    "}}");
+  node.configure(std::string(kOff) + "sync-age = true\n[sync-age]\nmax-difference = 1\n" +
+                 "status-file = " + node.tree.path_of("status.json") +
+                 "\npeers = 127.0.0.1:" + peer + "\n");
+  CHECK_THAT(node.run({"check", "--check"}).out, Contains("XROAD OK"));
+  node.serve();
+  const std::string differs = "Configuration differs from other nodes";
+  REQUIRE(eventually([&] { return test::http_ask(node.health, "GET /").body == differs + "\n"; }));
+  CHECK_THAT(node.run({"check", "--check"}).out, Contains("XROAD CRITICAL - " + differs));
+}
+
 TEST_CASE("xroad-companion: the admin port on an address of this host serves its own verbs",
           "[companion]") {
   const std::string own = own_address();
