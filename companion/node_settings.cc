@@ -77,6 +77,7 @@ NodeSettings load_node_settings(const ConfigPlaces& places) {
   settings.proxy_installed = ::access((places.xroad + "/conf.d/proxy.ini").c_str(), F_OK) == 0;
   apply_xroad(settings, load_xroad_ini(places.xroad));
   // What X-Road's files say is where X-Road's proxy listens, whatever we are told to do.
+  settings.xroads_health_port = settings.health.port;
   if (settings.health.port != 0) {
     settings.proxy_answers.proxy_health = {reachable(settings.health.host), settings.health.port,
                                            "/"};

@@ -61,7 +61,8 @@ struct NodeSettings {
   ConfigPlaces places;
   std::string role = "standalone";  // "primary", "secondary"; "unknown": node.ini has another word
   std::string role_where = "default";
-  bool proxy_installed = false;  // xroad-proxy of this node, as its proxy.ini tells
+  std::uint16_t xroads_health_port = 0;  // of X-Road's files, where xroad-proxy listens; 0: nowhere
+  bool proxy_installed = false;          // xroad-proxy of this node, as its proxy.ini tells
   ListenAddress health{"0.0.0.0", 0, "default"};
   ListenAddress admin{"127.0.0.1", 5566, "default"};
   ListenAddress agent{"0.0.0.0", 0, "default"};

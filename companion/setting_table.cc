@@ -131,7 +131,7 @@ constexpr auto kRows = std::to_array<SettingRow>({
     {"proxy", "health-check-port", "5588",
      "The port that the load balancer asks; 0: off (X-Road's own key). Where X-Road's files set "
      "it, "
-     "X-Road's proxy listens on it: take another one here.",
+     "X-Road's proxy listens on it, and where that is installed we start on another one only.",
      [](S& s, const V& v) { move(s.health, port(v), v); }, "0"},
     {"proxy", "hsm-health-check-enabled", "false",
      "Check the hardware security modules first (X-Road's own key).",
@@ -159,7 +159,7 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.admin.host = host(v); }},
     {"admin", "port", "5566",
      "The admin port: maintenance mode, status and metrics; 0: off. X-Road's proxy has its own on "
-     "5566: take another one where it runs, 5590 for example.",
+     "5566: take another one where it is installed, 5590 for example; with 5566 we do not start.",
      [](S& s, const V& v) { move(s.admin, port(v), v); }},
     {"admin", "remote-read", "false",
      "Let other hosts read status and metrics. Maintenance mode stays with this host.",

@@ -222,20 +222,29 @@ TEST_CASE("xroad-companion: a port that xroad-proxy has is told with the setting
                       ini));
 }
 
-TEST_CASE("xroad-companion: it warns of ports that xroad-proxy will want", "[companion]") {
+TEST_CASE("xroad-companion: it does not start on ports that xroad-proxy will want", "[companion]") {
   Node node;
-  node.configure(kOff);
-  node.tree.file("xroad/conf.d/proxy.ini", "[proxy]\n");
+  node.configure(std::string(kOff) +
+                 "[memory]\nproxy-admin-port = " + std::to_string(test::pick_port()) + "\n");
   node.tree.file("xroad/conf.d/local.ini",
                  "[proxy]\nhealth-check-port = " + std::to_string(node.health) + "\n");
-  Daemon daemon(node.line({"serve"}), node.tree.path_of("log"));
-  REQUIRE(eventually([&] { return node.lives(); }));
-  CHECK_THAT(daemon.log(), Contains("on which xroad-proxy of this node listens: set "
-                                    "health-check-port in section [proxy] of " +
-                                    node.tree.path_of("companion.ini")));
-  CHECK(daemon.log().find("admin port is 5566") == std::string::npos);
-  daemon.signal(SIGTERM);
-  CHECK(daemon.wait() == 0);
+  node.serve();  // nobody else wants them
+  node.kill();
+  node.tree.file("xroad/conf.d/proxy.ini", "[proxy]\n");
+  const std::string ini = node.tree.path_of("companion.ini");
+  Outcome outcome = node.run({"serve"});
+  CHECK_THAT(outcome.end, Contains("on which xroad-proxy of this node listens: set "
+                                   "health-check-port in section [proxy] of " +
+                                   ini));
+  CHECK_THAT(outcome.end, Contains("status 1"));
+  node.tree.remove("xroad/conf.d/local.ini");
+  node.configure(std::string(kOff) + "[memory]\nproxy-admin-port = " + std::to_string(node.admin) +
+                 "\n");
+  outcome = node.run({"serve"});
+  CHECK_THAT(outcome.end, Contains("which xroad-proxy of this node needs for itself: set port in "
+                                   "section [admin] of " +
+                                   ini));
+  CHECK_THAT(outcome.end, Contains("status 1"));
 }
 
 TEST_CASE("xroad-companion: check knows what only the running companion can see", "[companion]") {
