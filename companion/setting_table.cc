@@ -190,12 +190,16 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.on.proxy_answers = flag(v); },
      "true where X-Road's files set another health-check-port"},
     {"checks", "sync-age", "false",
-     "Fail when xroad-sync has not succeeded lately. Asked on a secondary only.",
+     "Fail when xroad-sync has not succeeded lately. Asked on a secondary only. With true, a "
+     "primary that is lost takes its secondaries out after max-age.",
      [](S& s, const V& v) { s.on.sync_age = flag(v); }},
     {"checks", "replication", "false",
-     "Fail when the database lags behind the primary's. Asked on a secondary only.",
+     "Fail when the database lags behind the primary's. Asked on a secondary only. With true, a "
+     "primary that is lost takes its secondaries out at once.",
      [](S& s, const V& v) { s.on.replication = flag(v); }},
-    {"checks", "sign-keys", "false", "Fail when a member has no usable signing key.",
+    {"checks", "sign-keys", "false",
+     "Fail when a member has no usable signing key. With true, one member of many takes the node "
+     "out.",
      [](S& s, const V& v) { s.on.sign_keys = flag(v); }},
 
     {"serverconf-db", "db-properties", "/etc/xroad/db.properties",
@@ -225,7 +229,9 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.replication.max_lag_bytes = size(v); }},
     {"replication", "max-lag", "60", "Seconds that replay may be behind.",
      [](S& s, const V& v) { s.replication.max_lag = seconds(v); }},
-    {"replication", "max-silence", "90", "Seconds since the primary's last message.",
+    {"replication", "max-silence", "90",
+     "Seconds since the primary's last message, which comes at least every half wal_sender_timeout "
+     "of its PostgreSQL (30 s by default): stay well above that.",
      [](S& s, const V& v) { s.replication.max_silence = seconds(v); }},
     {"replication", "fail-when-paused", "false", "Whether paused replay is a failure by itself.",
      [](S& s, const V& v) { s.replication.fail_when_paused = flag(v); }},
