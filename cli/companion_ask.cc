@@ -28,6 +28,16 @@ std::optional<StatusReport> ask_if_running(const NodeSettings& settings, Clock& 
   }
 }
 
+// What one question cannot see: for how long the nodes have differed.
+void take_difference(StatusReport& report, const StatusReport& running) {
+  for (const Reading& theirs : running.checks) {
+    if (theirs.message != kConfigurationDiffers) continue;
+    for (Reading& ours : report.checks) {
+      if (ours.check.word == theirs.check.word && ours.ok) ours = theirs;
+    }
+  }
+}
+
 // The checks, asked once in this process.
 class OneShot {
  public:
@@ -36,10 +46,14 @@ class OneShot {
     report_.version = XS_VERSION;
     report_.role = settings.role;
     report_.left_out = left_out_checks(settings);
+    report_.maintenance = maintenance_at_start(settings);
   }
-  StatusReport ask() {
+  // `running`: what the companion of this node says; nothing: none answers.
+  StatusReport ask(const std::optional<StatusReport>& running) {
+    if (running) report_.maintenance = running->maintenance;
     board_.wait_until_known(clock_.now() + CheckTimes().deadline + std::chrono::seconds(1));
     report_.checks = board_.readings();
+    if (running) take_difference(report_, *running);
     return report_;
   }
   // A check that is stuck must not keep the process, nor meet what exit() takes apart.
@@ -58,13 +72,7 @@ class OneShot {
 int check_node(const ConfigPlaces& places, CheckFormat format, Clock& clock) {
   const NodeSettings settings = load_node_settings(places);
   OneShot once(settings, clock);
-  StatusReport report = once.ask();
-  if (const auto running =
-          settings.admin.port == 0 ? std::nullopt : ask_if_running(settings, clock)) {
-    report.maintenance = running->maintenance;
-  } else if (settings.maintenance_survives) {
-    report.maintenance = Maintenance(wall_now, settings.maintenance_file).state();
-  }
+  const StatusReport report = once.ask(ask_if_running(settings, clock));
   switch (format) {
     case CheckFormat::Table: print(report_text(report, wall_now())); break;
     case CheckFormat::Json: print(report_json(report)); break;
@@ -117,7 +125,7 @@ int companion_status(const NodeSettings& settings, bool json, Clock& clock) {
   std::fprintf(stderr, "xroad-companion: no companion answers, so the checks are asked now: %s\n",
                why.c_str());
   OneShot once(settings, clock);
-  StatusReport report = once.ask();
+  StatusReport report = once.ask(std::nullopt);
   report.upgrade = upgrade_of(settings);
   print(json ? report_json(report) : report_text(report, wall_now()));
   return once.end(0);

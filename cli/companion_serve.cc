@@ -52,22 +52,24 @@ std::string place(const ListenAddress& endpoint) {
   return escape(endpoint.host) + " port " + std::to_string(endpoint.port);
 }
 
-// X-Road's proxy may start after us, and would find its port taken: that is worse than we without.
-void warn_of_proxy(const NodeSettings& settings) {
-  const std::string proxy_ini = settings.places.xroad + "/conf.d/proxy.ini";
-  if (::access(proxy_ini.c_str(), F_OK) != 0) return;
-  if (settings.admin.port == 5566) {
-    spdlog::warn(
-        "the admin port is 5566 ({}), which xroad-proxy of this node needs for itself: set port in "
-        "section [admin] of {}, to 5590 for example",
-        settings.admin.where, settings.places.own);
+// X-Road's proxy may start after us, at boot above all, and would find its port taken: that is
+// worse than we without.
+void refuse_ports_of_proxy(const NodeSettings& settings) {
+  if (!settings.proxy_installed) return;
+  const std::uint16_t proxys = settings.memory.proxy_admin.port;
+  if (settings.admin.port != 0 && settings.admin.port == proxys) {
+    throw Error(Fault::Usage, "the admin port is " + std::to_string(proxys) + " (" +
+                                  settings.admin.where +
+                                  "), which xroad-proxy of this node needs for itself: set port "
+                                  "in section [admin] of " +
+                                  settings.places.own + ", to 5590 for example");
   }
-  if (settings.health.port != 0 &&
-      settings.health.port == settings.proxy_answers.proxy_health.port) {
-    spdlog::warn(
-        "the health port is {} ({}), on which xroad-proxy of this node listens: set "
-        "health-check-port in section [proxy] of {} to another one",
-        settings.health.port, settings.health.where, settings.places.own);
+  if (settings.health.port != 0 && settings.health.port == settings.xroads_health_port) {
+    throw Error(Fault::Usage, "the health port is " + std::to_string(settings.health.port) + " (" +
+                                  settings.health.where +
+                                  "), on which xroad-proxy of this node listens: set "
+                                  "health-check-port in section [proxy] of " +
+                                  settings.places.own + " to another one, 5598 for example");
   }
 }
 
@@ -90,7 +92,6 @@ void introduce(const NodeSettings& settings, const std::vector<std::unique_ptr<C
         "standalone",
         settings.role_where);
   }
-  warn_of_proxy(settings);
 }
 
 // The watchdog of systemd is fed by the board's own turns, not by this loop alone.
@@ -125,6 +126,7 @@ void work(Service& service, Signals& signals, Clock& clock) {
 
 int companion_serve(const NodeSettings& settings, Clock& clock) {
   Signals signals;
+  refuse_ports_of_proxy(settings);
   ServicePorts ports = open_ports(settings);
   auto checks = make_checks(settings);
   introduce(settings, checks);

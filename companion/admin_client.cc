@@ -39,7 +39,7 @@ HttpTarget AdminClient::admin(const std::string& path) const {
 }
 
 HttpReply AdminClient::get(const HttpTarget& target) const {
-  return http_get(target, clock_, clock_.now() + kAskFor);
+  return http_get(target, clock_, clock_.now() + kAskFor, kOwnReplyLimit);
 }
 
 HttpReply AdminClient::answer_of_companion(const HttpTarget& target) const {
@@ -56,6 +56,12 @@ StatusReport AdminClient::report() const {
   const HttpTarget target = admin("/status.json");
   const HttpReply reply = answer_of_companion(target);
   if (reply.status == 200) return parse_report(reply.body);
+  if (reply.status == 403) {
+    throw Error(Fault::Refused,
+                target.text() + " answered 403, it does not take us for this host" +
+                    (reply.body.empty() ? "" : ": " + excerpt(trim(reply.body), 200)) +
+                    ": see [admin] interface in " + settings_.places.own);
+  }
   throw Error(Fault::Protocol, target.text() + " answered " + std::to_string(reply.status) +
                                    ": another program, perhaps xroad-proxy, has the port of "
                                    "xroad-companion: see [admin] port in " +

@@ -23,34 +23,38 @@ HttpAnswer said(const std::string& text) { return {200, text + "\n", kAdminType}
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
+// What this host may be called by who asks it: the loopback, the address that was asked, and the
+// one of the settings.
+using Names = std::array<std::string_view, 5>;
+
 // "localhost", "127.0.0.1:5566" and the like, and nothing behind it.
-bool names_this_host(std::string_view host) {
-  constexpr auto kNames = std::to_array<std::string_view>({"localhost", "127.0.0.1", "[::1]"});
-  return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view name) {
+bool names_this_host(std::string_view host, const Names& names) {
+  return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
     const std::string_view first = host.substr(0, name.size());
     const bool same = std::equal(first.begin(), first.end(), name.begin(), name.end(),
-                                 [](char a, char b) { return lower(a) == b; });
-    if (!same) return false;
+                                 [](char a, char b) { return lower(a) == lower(b); });
+    if (!same || name.empty()) return false;
     const std::string_view rest = host.substr(name.size());
     return rest.empty() || (rest[0] == ':' && parse_number(rest.substr(1)));
   });
 }
 
 // Of a page: its origin, or its whole address.
-bool is_of_this_host(std::string_view url) {
+bool is_of_this_host(std::string_view url, const Names& names) {
   const std::size_t scheme = url.find("://");
   if (scheme == std::string_view::npos) return false;
   const std::string_view rest = url.substr(scheme + 3);
-  return names_this_host(rest.substr(0, rest.find('/')));
+  return names_this_host(rest.substr(0, rest.find('/')), names);
 }
 
 // Why a header gives away a web page that wants to use the browser of somebody on this host.
-std::optional<std::string> forged(const std::string& name, const std::string& value) {
+std::optional<std::string> forged(const std::string& name, const std::string& value,
+                                  const Names& names) {
   const auto is = [&](const char* known) { return ::strcasecmp(name.c_str(), known) == 0; };
-  if (is("Host") && !names_this_host(value))
+  if (is("Host") && !names_this_host(value, names))
     return "Host " + excerpt(value, 100) + " is not this host";
   // A browser too old for Sec-Fetch-Site says no Origin for an image, but the Referer.
-  if ((is("Origin") || is("Referer")) && !is_of_this_host(value)) {
+  if ((is("Origin") || is("Referer")) && !is_of_this_host(value, names)) {
     return escape(name) + " " + excerpt(value, 100) + " may not ask";
   }
   if (is("Sec-Fetch-Site") && value != "none" && value != "same-origin") {
@@ -59,9 +63,10 @@ std::optional<std::string> forged(const std::string& name, const std::string& va
   return std::nullopt;
 }
 
-std::optional<std::string> forged(const HttpRequest& request) {
+std::optional<std::string> forged(const HttpRequest& request, const std::string& interface) {
+  const Names names = {"localhost", "127.0.0.1", "[::1]", request.own_address, interface};
   for (const auto& [name, value] : request.headers) {
-    if (auto reason = forged(name, value)) return reason;
+    if (auto reason = forged(name, value, names)) return reason;
   }
   return std::nullopt;
 }
@@ -139,7 +144,9 @@ HttpAnswer AdminPort::change_maintenance(const HttpRequest& request) const {
   if (const auto until = parameter(request, "until")) {
     constexpr unsigned long long kFarthest = 1ULL << 40;
     const auto value = parse_number(*until);
-    if (!value || *value > kFarthest) return said(invalid("until"));
+    // One that has passed would be answered "set", and the node would go on taking work.
+    const bool passed = value && static_cast<std::int64_t>(*value) <= maintenance_.now();
+    if (!value || *value > kFarthest || (next.on && passed)) return said(invalid("until"));
     next.until = static_cast<std::int64_t>(*value);
   }
   if (!facts_.can_drain) return said("No HealthCheckPort found, maintenance mode not set");
@@ -151,10 +158,10 @@ HttpAnswer AdminPort::change_maintenance(const HttpRequest& request) const {
 
 HttpAnswer AdminPort::answer(const HttpRequest& request) const {
   const bool changes = request.path == "/maintenance";
-  if (!request.from_loopback && (changes || !facts_.remote_read)) return {403};
+  if (!request.from_this_host && (changes || !facts_.remote_read)) return {403};
   if (request.cut) return {431};  // what was not read cannot be checked
-  if (request.from_loopback) {
-    const auto reason = forged(request);
+  if (request.from_this_host) {
+    const auto reason = forged(request, facts_.interface);
     if (reason) return {403, *reason + "\n", "text/plain;charset=utf-8"};
   }
   if (changes) return change_maintenance(request);

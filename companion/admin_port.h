@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The admin port: X-Road's /maintenance with its texts and rules, and what operators miss beside
 // it: /livez, /readyz, /primary, /secondary, /status.json, /metrics. Called by the HTTP server's
-// thread. Only this host may ask (403); where the settings allow it, others may read, never change.
-// A web page that a browser on this host shows cannot ask either: Host, Origin, Referer and
-// Sec-Fetch-Site are checked.
+// thread. Only this host may ask, by the loopback or by an address of its own (403); where the
+// settings allow it, others may read, never change. A web page that a browser on this host shows
+// cannot ask either: Host, Origin, Referer and Sec-Fetch-Site are checked.
 #pragma once
 
 #include <string>
@@ -21,6 +21,7 @@ struct AdminFacts {
   bool can_drain = false;    // there is a port that maintenance mode shows on
   bool remote_read = false;  // other hosts may read
   std::vector<LeftOut> left_out = {};
+  std::string interface = {};  // of the settings: an address, or a name of this host
 };
 
 class AdminPort {

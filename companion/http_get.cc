@@ -81,7 +81,7 @@ bool complete(std::string_view bytes) {
   return length && bytes.size() - blank - kBlankLine.size() >= *length;
 }
 
-std::string receive(HttpStream& stream, const std::string& subject) {
+std::string receive(HttpStream& stream, const std::string& subject, std::size_t limit) {
   std::string bytes;
   std::array<char, 4096> piece{};
   for (;;) {
@@ -91,9 +91,9 @@ std::string receive(HttpStream& stream, const std::string& subject) {
                                       std::to_string(bytes.size()) + " bytes came)");
     }
     if (*got == 0) return bytes;
-    if (bytes.size() + *got > kHttpReplyLimit) {
-      throw Error(Fault::Protocol, quote(subject) + " answers with more than " +
-                                       std::to_string(kHttpReplyLimit) + " bytes");
+    if (bytes.size() + *got > limit) {
+      throw Error(Fault::Protocol,
+                  quote(subject) + " answers with more than " + std::to_string(limit) + " bytes");
     }
     bytes.append(piece.data(), *got);
     if (complete(bytes)) return bytes;
@@ -176,13 +176,13 @@ HttpReply parse_http_reply(std::string_view bytes) {
 }
 
 HttpReply http_get_over(HttpStream& stream, const HttpTarget& target,
-                        std::string_view authorization) {
+                        std::string_view authorization, std::size_t limit) {
   const std::string request = request_for(target, authorization);
   const std::string subject = target.text();
   std::string bytes;
   try {
     stream.write(request);
-    bytes = receive(stream, subject);
+    bytes = receive(stream, subject, limit);
   } catch (const Error& error) {
     // A reset is the peer's doing, not a local file's.
     if (error.fault() != Fault::Io) throw;
@@ -195,11 +195,11 @@ HttpReply http_get_over(HttpStream& stream, const HttpTarget& target,
   }
 }
 
-HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline) {
+HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline, std::size_t limit) {
   request_for(target, {});  // before a connection is made for nothing
   const Fd fd = tcp_open(target.host, target.port, clock, deadline);
   PlainStream stream(fd.get(), target.text(), clock, deadline);
-  return http_get_over(stream, target);
+  return http_get_over(stream, target, {}, limit);
 }
 
 }  // namespace xs

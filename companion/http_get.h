@@ -29,11 +29,13 @@ struct HttpReply {
   std::string date;  // its header, as it came
 };
 
-inline constexpr std::size_t kHttpReplyLimit = 64U << 10;  // with its headers
+// With its headers. The status of our own companion may grow with what a node has.
+inline constexpr std::size_t kHttpReplyLimit = 64U << 10, kOwnReplyLimit = 4U << 20;
 
 // Any status is an answer. Throws Network (refused, no such host), Timeout, Stream (cut off),
 // Protocol (not HTTP, or larger than the limit).
-HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline);
+HttpReply http_get(const HttpTarget& target, Clock& clock, Instant deadline,
+                   std::size_t limit = kHttpReplyLimit);
 
 // What a request and its answer travel over, in both directions until the deadline that it has.
 class HttpStream {
@@ -46,7 +48,7 @@ class HttpStream {
 
 // The same over a stream that is open. `authorization` is a header's value, and in no message.
 HttpReply http_get_over(HttpStream& stream, const HttpTarget& target,
-                        std::string_view authorization = {});
+                        std::string_view authorization = {}, std::size_t limit = kHttpReplyLimit);
 
 // A whole reply as it came until the end of the connection. Throws Protocol, and Stream when the
 // body is shorter than its Content-Length.

@@ -52,6 +52,13 @@ const sockaddr* peer_of(MHD_Connection* connection) {
   return info == nullptr ? nullptr : info->client_addr;
 }
 
+std::string own_address(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  auto* raw = reinterpret_cast<sockaddr*>(&address);
+  return ::getsockname(fd, raw, &size) == 0 ? address_text(raw) : "";
+}
+
 MhdResult send(MHD_Connection* connection, const HttpAnswer& reply) {
   // The library copies the bytes at once.
   MHD_Response* response = MHD_create_response_from_buffer(
@@ -125,7 +132,10 @@ struct HttpServer::Parts {
     request.method = method;
     request.path = url;
     request.body = body;
-    request.from_loopback = is_loopback(peer_of(connection));
+    const sockaddr* peer = peer_of(connection);
+    request.own_address = own_address(descriptor_of(connection));
+    request.from_this_host = is_loopback(peer) || (!request.own_address.empty() &&
+                                                   request.own_address == address_text(peer));
     const int parameters =
         MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, &keep_pair, &request.query);
     const int headers =

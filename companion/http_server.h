@@ -23,9 +23,10 @@ struct HttpRequest {
   std::string path;
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;  // empty when bodies are not wanted
-  bool from_loopback = false;
-  bool cut = false;  // there were more headers or parameters than are kept
+  std::string body;             // empty when bodies are not wanted
+  bool from_this_host = false;  // by the loopback, or by the address that was asked
+  std::string own_address;      // that was asked: "192.0.2.1", "[2001:db8::1]"
+  bool cut = false;             // there were more headers or parameters than are kept
 
   // The first one of that name (header names without regard to case); nullptr: none.
   const std::string* header(std::string_view name) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/listen.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 
@@ -78,6 +79,24 @@ PeerAddress peer_address(const sockaddr* address) {
     std::memcpy(key.data(), &v6, whole ? 16 : 8);
   }
   return key;
+}
+
+std::string address_text(const sockaddr* address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address == nullptr) return "";
+  if (address->sa_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
+    return ::inet_ntop(AF_INET, &v4->sin_addr, text.data(), text.size()) == nullptr ? ""
+                                                                                    : text.data();
+  }
+  if (address->sa_family != AF_INET6) return "";
+  const in6_addr& v6 = reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr;
+  const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6);
+  const void* bytes = mapped ? &v6.s6_addr[12] : &v6.s6_addr[0];
+  if (::inet_ntop(mapped ? AF_INET : AF_INET6, bytes, text.data(), text.size()) == nullptr) {
+    return "";
+  }
+  return mapped ? text.data() : "[" + std::string(text.data()) + "]";
 }
 
 bool is_loopback(const sockaddr* address) {

@@ -29,6 +29,8 @@ std::uint16_t bound_port(int fd);
 // address, because whoever has one of its addresses has all of them.
 using PeerAddress = std::array<std::uint8_t, 16>;
 PeerAddress peer_address(const sockaddr* address);
+// "192.0.2.1", also when it is mapped into IPv6, or "[2001:db8::1]"; empty: it is neither.
+std::string address_text(const sockaddr* address);
 // Whether a sockaddr is of this host itself: 127.0.0.0/8, also mapped into IPv6, or ::1.
 bool is_loopback(const sockaddr* address);
 

@@ -25,19 +25,34 @@ Maintenance::Maintenance(Wall wall, std::string state_file)
 
 MaintenanceState Maintenance::state() const {
   const std::lock_guard hold(lock_);
-  return current();
+  end_what_is_over();
+  return state_;
 }
 
-MaintenanceState Maintenance::current() const {
-  const bool over = state_.on && state_.until && *state_.until <= wall_();
-  return over ? MaintenanceState() : state_;
+// For good: a clock that is set back afterwards must not take the node out again.
+void Maintenance::end_what_is_over() const {
+  if (!state_.on || !state_.until || *state_.until > wall_()) return;
+  spdlog::warn("maintenance mode is over: its end has come{}{}", state_.reason.empty() ? "" : ": ",
+               escape(state_.reason));
+  state_ = MaintenanceState();
+  ended_ = true;
+}
+
+void Maintenance::sweep() {
+  {
+    const std::lock_guard hold(lock_);
+    end_what_is_over();
+    if (!std::exchange(ended_, false)) return;
+  }
+  if (!state_file_.empty()) save();
 }
 
 bool Maintenance::set(MaintenanceState next) {
   bool was_on = false;
   {
     const std::lock_guard hold(lock_);
-    const MaintenanceState before = current();
+    end_what_is_over();
+    const MaintenanceState before = state_;
     was_on = before.on;
     if (next.on) next.since = before.on ? before.since : wall_();
     state_ = next.on ? std::move(next) : MaintenanceState();

@@ -29,11 +29,14 @@ class Maintenance {
   explicit Maintenance(Wall wall, std::string state_file = {});
 
   MaintenanceState state() const;
+  // Now and then, by one thread: writes down that a mode with an end is over.
+  void sweep();
+  std::int64_t now() const { return wall_(); }
   // Returns whether it was on. `since` is filled in, and kept while it stays on.
   bool set(MaintenanceState next);
 
  private:
-  MaintenanceState current() const;
+  void end_what_is_over() const;
   void load();
   void save();
 
@@ -41,7 +44,8 @@ class Maintenance {
   std::string state_file_;
   std::mutex save_lock_;  // a slow disk holds up who sets the mode, never who asks for it
   mutable std::mutex lock_;
-  MaintenanceState state_;
+  mutable MaintenanceState state_;
+  mutable bool ended_ = false;  // by itself, and the file does not know
 };
 
 std::string maintenance_json(const MaintenanceState& state);

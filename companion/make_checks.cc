@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/make_checks.h"
 
+#include "companion/checks/proxy_alive.h"
 #include "companion/checks/sign_keys.h"
 
 namespace xs {
@@ -21,7 +22,11 @@ std::vector<std::unique_ptr<Check>> make_checks(const NodeSettings& settings) {
   if (on.auth_key) add(std::make_unique<AuthKeyCheck>(settings.auth_key));
   if (on.serverconf_db) add(std::make_unique<ServerconfDbCheck>(settings.serverconf_db));
   if (settings.memory.threshold != 0) add(std::make_unique<MemoryCheck>(settings.memory));
-  if (on.proxy_answers) add(std::make_unique<ProxyAnswersCheck>(settings.proxy_answers));
+  if (on.proxy_alive && settings.proxy_installed) {
+    add(std::make_unique<ProxyAliveCheck>(settings.memory.proxy_admin));
+  }
+  if (settings.asks_proxys_health())
+    add(std::make_unique<ProxyAnswersCheck>(settings.proxy_answers));
   const bool secondary = has_a_primary(settings);
   if (on.sync_age && secondary) add(std::make_unique<SyncAgeCheck>(settings.sync_age));
   if (on.replication && secondary) add(std::make_unique<ReplicationCheck>(settings.replication));

@@ -33,6 +33,7 @@ constexpr auto kMends = std::to_array<Mend>({
     {"memory", "",
      "systemctl restart xroad-proxy; for good: a larger -Xmx in "
      "/etc/xroad/services/local.properties"},
+    {"proxy-alive", "", "systemctl restart xroad-proxy; journalctl -u xroad-proxy"},
     {"proxy-answers", "", "systemctl status xroad-proxy; journalctl -u xroad-proxy"},
     {"sync-age", "differs", "xroad-sync verify here and there; systemctl start xroad-sync"},
     {"sync-age", "",

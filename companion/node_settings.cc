@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "companion/node_settings.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <memory>
 
@@ -64,10 +66,18 @@ std::string reachable(const std::string& interface) {
 
 }  // namespace
 
+// Its own port, unless it is the one that we are to have.
+bool NodeSettings::asks_proxys_health() const {
+  const std::uint16_t port = proxy_answers.proxy_health.port;
+  return on.proxy_answers.value_or(port != 0 && port != health.port);
+}
+
 NodeSettings load_node_settings(const ConfigPlaces& places) {
   NodeSettings settings = defaults(places);
+  settings.proxy_installed = ::access((places.xroad + "/conf.d/proxy.ini").c_str(), F_OK) == 0;
   apply_xroad(settings, load_xroad_ini(places.xroad));
   // What X-Road's files say is where X-Road's proxy listens, whatever we are told to do.
+  settings.xroads_health_port = settings.health.port;
   if (settings.health.port != 0) {
     settings.proxy_answers.proxy_health = {reachable(settings.health.host), settings.health.port,
                                            "/"};

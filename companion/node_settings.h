@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,13 +35,15 @@ struct ConfigPlaces {
   bool own_must_exist = false;  // somebody named it
 };
 
-// Which checks are asked. X-Road's own are on and ours are off, so that the health port says what
-// X-Road's says until somebody wants more.
+// Which checks are asked. X-Road's own are on, and so are those that tell whether the proxy beside
+// us is alive and well, as X-Road's own health check is only where it is. What more we know is off
+// until somebody wants it.
 struct CheckSwitches {
   bool global_conf = true;
   bool auth_key = true;
   bool serverconf_db = true;
-  bool proxy_answers = false;
+  bool proxy_alive = true;            // where the proxy is installed
+  std::optional<bool> proxy_answers;  // not said: where it has a port of its own to ask
   bool sync_age = false;
   bool replication = false;
   bool sign_keys = false;
@@ -59,6 +62,8 @@ struct NodeSettings {
   ConfigPlaces places;
   std::string role = "standalone";  // "primary", "secondary"; "unknown": node.ini has another word
   std::string role_where = "default";
+  std::uint16_t xroads_health_port = 0;  // of X-Road's files, where xroad-proxy listens; 0: nowhere
+  bool proxy_installed = false;          // xroad-proxy of this node, as its proxy.ini tells
   ListenAddress health{"0.0.0.0", 0, "default"};
   ListenAddress admin{"127.0.0.1", 5566, "default"};
   ListenAddress agent{"0.0.0.0", 0, "default"};
@@ -80,6 +85,8 @@ struct NodeSettings {
   ReplicationAccess replication_access;  // for the verbs of `replication`
   CentralChoice central;                 // for replication status
   ClusterChoice cluster;                 // for those that change the database's cluster
+
+  bool asks_proxys_health() const;
 };
 
 NodeSettings load_node_settings(const ConfigPlaces& places);

@@ -70,6 +70,17 @@ ServicePorts open_ports(const NodeSettings& settings) {
   return ports;
 }
 
+MaintenanceState maintenance_at_start(const NodeSettings& settings, Wall wall) {
+  MaintenanceState kept;
+  if (settings.maintenance_survives) kept = Maintenance(wall, settings.maintenance_file).state();
+  Maintenance in_memory(std::move(wall));
+  keep_out_for_upgrade(settings.upgrade.state_file, in_memory);
+  MaintenanceState upgrade = in_memory.state();
+  if (!upgrade.on) return kept;
+  if (kept.on) upgrade.since = kept.since;
+  return upgrade;
+}
+
 Service::Service(ServicePorts ports, const NodeSettings& settings,
                  std::vector<std::unique_ptr<Check>> checks, const std::string& version,
                  Clock& clock, Wall wall)
@@ -77,8 +88,12 @@ Service::Service(ServicePorts ports, const NodeSettings& settings,
                    settings.maintenance_survives ? settings.maintenance_file : std::string()),
       board_(std::move(checks), clock) {
   keep_out_for_upgrade(settings.upgrade.state_file, maintenance_);
-  AdminFacts facts{version, settings.role, false, settings.admin_remote_read,
-                   left_out_checks(settings)};
+  AdminFacts facts{version,
+                   settings.role,
+                   false,
+                   settings.admin_remote_read,
+                   left_out_checks(settings),
+                   settings.admin.host};
   facts.can_drain = ports.health || ports.agent;
   if (ports.health) {
     health_.emplace(
@@ -101,6 +116,7 @@ Service::Service(ServicePorts ports, const NodeSettings& settings,
 }
 
 void Service::sweep() {
+  maintenance_.sweep();
   if (health_) health_->sweep();
   if (admin_server_) admin_server_->sweep();
 }

@@ -26,6 +26,10 @@ struct ServicePorts {
 // Usage, with the setting that moves ours.
 ServicePorts open_ports(const NodeSettings& settings);
 
+// The maintenance mode that a companion would begin with now: as the settings let it survive, and
+// as an upgrade that goes on wants it. For who finds none at work. Writes nothing.
+MaintenanceState maintenance_at_start(const NodeSettings& settings, Wall wall = wall_now);
+
 class Service {
  public:
   Service(ServicePorts ports, const NodeSettings& settings,

@@ -75,7 +75,7 @@ std::string path(const V& value) {
   return value.value;
 }
 
-// "ss1:5566 ss2:5566"
+// "ss1:5590 [2001:db8::2]:5590"
 std::vector<HttpTarget> peers(const V& value) {
   std::vector<HttpTarget> targets;
   std::string_view rest = trim(value.value);
@@ -87,8 +87,10 @@ std::vector<HttpTarget> peers(const V& value) {
     const auto parsed =
         colon == std::string_view::npos ? std::nullopt : parse_number(one.substr(colon + 1));
     if (colon == 0 || !parsed || *parsed == 0 || *parsed > 65535) refuse(value, "host:port ...");
-    targets.push_back(
-        {std::string(one.substr(0, colon)), static_cast<std::uint16_t>(*parsed), "/status.json"});
+    std::string_view host = one.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    if (host.empty()) refuse(value, "host:port ...");
+    targets.push_back({std::string(host), static_cast<std::uint16_t>(*parsed), "/status.json"});
   }
   return targets;
 }
@@ -160,7 +162,7 @@ constexpr auto kRows = std::to_array<SettingRow>({
     {"proxy", "health-check-port", "5588",
      "The port that the load balancer asks; 0: off (X-Road's own key). Where X-Road's files set "
      "it, "
-     "X-Road's proxy listens on it: take another one here.",
+     "X-Road's proxy listens on it, and where that is installed we start on another one only.",
      [](S& s, const V& v) { move(s.health, port(v), v); }, "0"},
     {"proxy", "hsm-health-check-enabled", "false",
      "Check the hardware security modules first (X-Road's own key).",
@@ -183,11 +185,12 @@ constexpr auto kRows = std::to_array<SettingRow>({
     {"node", "type", "slave", "master, slave or standalone (X-Road's own key, in node.ini).",
      set_role, "standalone"},
 
-    {"admin", "interface", "127.0.0.1", "The address of the admin port.",
+    {"admin", "interface", "127.0.0.1",
+     "The address of the admin port; one of this host serves its own verbs too.",
      [](S& s, const V& v) { s.admin.host = host(v); }},
     {"admin", "port", "5566",
      "The admin port: maintenance mode, status and metrics; 0: off. X-Road's proxy has its own on "
-     "5566: take another one where it runs, 5590 for example.",
+     "5566: take another one where it is installed, 5590 for example; with 5566 we do not start.",
      [](S& s, const V& v) { move(s.admin, port(v), v); }},
     {"admin", "remote-read", "false",
      "Let other hosts read status and metrics. Maintenance mode stays with this host.",
@@ -208,20 +211,32 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.on.auth_key = flag(v); }},
     {"checks", "serverconf-db", "true", "Server conf database status.",
      [](S& s, const V& v) { s.on.serverconf_db = flag(v); }},
-    {"checks", "proxy-answers", "false", "Ask X-Road's own health port as well.",
-     [](S& s, const V& v) { s.on.proxy_answers = flag(v); }},
+    {"checks", "proxy-alive", "true",
+     "Fail when nothing answers on xroad-proxy's own admin port. Asked where xroad-proxy is "
+     "installed (/etc/xroad/conf.d/proxy.ini).",
+     [](S& s, const V& v) { s.on.proxy_alive = flag(v); }},
+    {"checks", "proxy-answers", "true",
+     "Fail when X-Road's own health port does not say 200; it alone sees a token that is logged "
+     "out.",
+     [](S& s, const V& v) { s.on.proxy_answers = flag(v); },
+     "true where X-Road's files set another health-check-port"},
     {"checks", "sync-age", "false",
-     "Fail when xroad-sync has not succeeded lately. Asked on a secondary only.",
+     "Fail when xroad-sync has not succeeded lately. Asked on a secondary only. With true, a "
+     "primary that is lost takes its secondaries out after max-age.",
      [](S& s, const V& v) { s.on.sync_age = flag(v); }},
     {"checks", "replication", "false",
-     "Fail when the database lags behind the primary's. Asked on a secondary only.",
+     "Fail when the database lags behind the primary's. Asked on a secondary only. With true, a "
+     "primary that is lost takes its secondaries out at once.",
      [](S& s, const V& v) { s.on.replication = flag(v); }},
-    {"checks", "sign-keys", "false", "Fail when a member has no usable signing key.",
+    {"checks", "sign-keys", "false",
+     "Fail when a member has no usable signing key. With true, one member of many takes the node "
+     "out.",
      [](S& s, const V& v) { s.on.sign_keys = flag(v); }},
 
     {"serverconf-db", "db-properties", "/etc/xroad/db.properties",
      "How X-Road reaches its database.", set_db},
-    {"memory", "proxy-admin-port", "5566", "The proxy's own admin port, asked for its memory.",
+    {"memory", "proxy-admin-port", "5566",
+     "The proxy's own admin port, asked for its memory and whether it lives.",
      [](S& s, const V& v) { s.memory.proxy_admin.port = port(v); }},
     {"proxy-answers", "host", "127.0.0.1", "Where the proxy's own health port is.",
      [](S& s, const V& v) { s.proxy_answers.proxy_health.host = host(v); }},
@@ -234,16 +249,20 @@ constexpr auto kRows = std::to_array<SettingRow>({
      [](S& s, const V& v) { s.sync_age.max_age = seconds(v); }},
     {"sync-age", "max-pause", "14400", "Seconds for which a pause excuses an old sync.",
      [](S& s, const V& v) { s.sync_age.max_pause = seconds(v); }},
-    {"sync-age", "peers", "ss1.example:5566 ss2.example:5566",
+    {"sync-age", "peers", "ss1.example:5590 ss2.example:5590",
      "Companions to compare generations with; they need remote-read.",
      [](S& s, const V& v) { s.sync_age.peers = peers(v); }, "none"},
-    {"sync-age", "max-difference", "300", "Seconds for which generations may differ.",
+    {"sync-age", "max-difference", "300",
+     "Seconds for which another node that keeps syncing, and synced after this one, may hold "
+     "another generation.",
      [](S& s, const V& v) { s.sync_age.max_difference = seconds(v); }},
     {"replication", "max-lag-bytes", "16MB", "How far replay may be behind.",
      [](S& s, const V& v) { s.replication.max_lag_bytes = size(v); }},
     {"replication", "max-lag", "60", "Seconds that replay may be behind.",
      [](S& s, const V& v) { s.replication.max_lag = seconds(v); }},
-    {"replication", "max-silence", "90", "Seconds since the primary's last message.",
+    {"replication", "max-silence", "90",
+     "Seconds since the primary's last message, which comes at least every half wal_sender_timeout "
+     "of its PostgreSQL (30 s by default): stay well above that.",
      [](S& s, const V& v) { s.replication.max_silence = seconds(v); }},
     {"replication", "fail-when-paused", "false", "Whether paused replay is a failure by itself.",
      [](S& s, const V& v) { s.replication.fail_when_paused = flag(v); }},

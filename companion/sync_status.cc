@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/sync_status.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -36,6 +37,12 @@ std::optional<std::int64_t> time_in(const Json* in, const char* name) {
   constexpr std::uint64_t kLast = std::uint64_t{1} << 40U;
   if (seconds > kLast) return std::nullopt;
   return static_cast<std::int64_t>(seconds);
+}
+
+std::optional<double> number_in(const Json* in, const char* name) {
+  const Json* value = find(in, name);
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  return value->get<double>();
 }
 
 bool is_generation(std::string_view text) {
@@ -91,11 +98,24 @@ SyncStatus read_sync_status(const std::string& path) {
   return status;
 }
 
-std::string peer_generation(const HttpReply& reply) {
-  if (reply.status != 200) return "";
+PeerSync peer_sync(const HttpReply& reply) {
+  PeerSync peer;
+  if (reply.status != 200) return peer;
   const Json json = Json::parse(reply.body, nullptr, false);
-  std::string generation = text_in(&json, "generation");
-  return is_generation(generation) ? generation : "";
+  const std::string generation = text_in(&json, "generation");
+  if (is_generation(generation)) peer.generation = generation;
+  const Json* away = find(find(&json, "maintenance"), "maintenance");
+  peer.waits = away != nullptr && away->is_boolean() && away->get<bool>();
+  const Json* checks = find(&json, "checks");
+  if (checks == nullptr || !checks->is_array()) return peer;
+  for (const Json& check : *checks) {
+    if (text_in(&check, "check") != "sync-age") continue;
+    const Json* measured = find(&check, "measured");
+    const std::optional<double> age = number_in(measured, "age_seconds");
+    if (age) peer.age = static_cast<std::int64_t>(std::clamp(*age, 0.0, 1e12));
+    peer.waits = peer.waits || number_in(measured, "paused").value_or(0) != 0;
+  }
+  return peer;
 }
 
 }  // namespace xs

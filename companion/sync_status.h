@@ -25,7 +25,12 @@ struct SyncStatus {
 SyncStatus parse_sync_status(std::string_view json);
 SyncStatus read_sync_status(const std::string& path);
 
-// The generation in a node's /status.json; empty when it tells none.
-std::string peer_generation(const HttpReply& reply);
+// What another node's /status.json tells of its sync.
+struct PeerSync {
+  std::string generation;           // empty: it tells none
+  std::optional<std::int64_t> age;  // of its last success, by its own clock
+  bool waits = false;               // paused, or in maintenance mode: it need not hold the newest
+};
+PeerSync peer_sync(const HttpReply& reply);
 
 }  // namespace xs

@@ -32,11 +32,16 @@ struct ReplicationState {
   std::optional<std::int64_t> message_ago;   // since the primary's last message
   std::string pause;                         // "not paused", "pause requested", "paused"
 
+  bool moves = false;  // replay has come to where the log ended a moment before
+
+  std::uint64_t end() const;  // of what is known of the log
   std::uint64_t lag_bytes() const;
-  std::int64_t lag_seconds() const;  // 0 when idle and caught up
+  std::int64_t lag_seconds() const;  // 0 when caught up, or about to
 };
 
 Verdict judge_replication(const ReplicationState& state, const ReplicationSettings& settings);
+// Whether a second look may show that replay goes on.
+bool only_seconds_fail(const ReplicationState& state, const ReplicationSettings& settings);
 
 class ReplicationCheck final : public Check {
  public:

@@ -24,15 +24,21 @@ Verdict SignKeysCheck::ask(Clock& /*clock*/, Instant /*deadline*/) {
             "keyconf.xml has no signing certificate that is active and registered (" +
                 std::to_string(states.others) + " are not)"};
   }
+  // With a common cause there may be hundreds, and every reader of the status gets this text.
+  constexpr std::size_t kNamed = 5;
   std::string trouble;
-  std::size_t usable = 0;
+  std::size_t usable = 0, named = 0, more = 0;
   for (const auto& [member, state] : best) {
     if (state->stage == CertStage::Usable) {
       ++usable;
+    } else if (named == kNamed) {
+      ++more;
     } else {
+      ++named;
       trouble += (trouble.empty() ? "" : "; ") + member + ": " + state->name + ": " + state->why;
     }
   }
+  if (more > 0) trouble += "; and " + std::to_string(more) + " more";
   if (trouble.empty()) return {true, "", "usable for " + std::to_string(usable) + " members"};
   return {false, usable == 0 ? kNone : kSome, trouble};
 }

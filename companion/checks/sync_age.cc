@@ -14,7 +14,6 @@ namespace xs {
 namespace {
 
 constexpr const char* kOld = "Configuration sync is too old";
-constexpr const char* kDifferent = "Configuration differs from other nodes";
 
 std::string failure_words(const SyncStatus& status) {
   if (status.failure.empty()) return "";
@@ -24,7 +23,9 @@ std::string failure_words(const SyncStatus& status) {
 }  // namespace
 
 SyncAgeCheck::SyncAgeCheck(SyncAgeSettings settings, Wall wall)
-    : settings_(std::move(settings)), wall_(std::move(wall)) {}
+    : settings_(std::move(settings)),
+      wall_(std::move(wall)),
+      differs_since_(settings_.peers.size()) {}
 
 Verdict SyncAgeCheck::ask(Clock& clock, Instant deadline) {
   const SyncStatus status = read_sync_status(settings_.status_file);
@@ -59,35 +60,55 @@ Verdict SyncAgeCheck::judge(const SyncStatus& status, Clock& clock, Instant dead
   } else if (age > settings_.max_age.count()) {
     return {false, kOld, "the last success was " + span_text(age) + " ago" + failure_words(status)};
   }
-  const std::string other = compare(status.generation, clock, deadline);
-  if (!other.empty()) return {false, kDifferent, other};
-  return {true, "",
-          "the last success was " + span_text(std::max<std::int64_t>(age, 0)) + " ago" + excuse};
+  const std::string other = compare(status, clock, deadline);
+  if (!other.empty()) return {false, kConfigurationDiffers, other};
+  // So that peers of another port, or without remote-read, do not pass for an agreement.
+  const std::size_t peers = settings_.peers.size();
+  const std::string with = peers == 0 ? ""
+                                      : ", compared with " + std::to_string(compared_) + " of " +
+                                            std::to_string(peers) + " peers";
+  return {
+      true, "",
+      "the last success was " + span_text(std::max<std::int64_t>(age, 0)) + " ago" + excuse + with};
+}
+
+// Only a peer that keeps syncing itself can show that we hold the wrong thing. One that has not for
+// as long as a difference may last must not begin with the time of a difference that it made.
+bool SyncAgeCheck::differs(const PeerSync& peer, const std::string& generation) const {
+  return !peer.generation.empty() && peer.generation != generation && !peer.waits && peer.age &&
+         *peer.age < settings_.max_difference.count();
 }
 
 // A node that just synced is ahead of one that is about to: only a difference that stays counts.
-std::string SyncAgeCheck::compare(const std::string& generation, Clock& clock, Instant deadline) {
+std::string SyncAgeCheck::compare(const SyncStatus& status, Clock& clock, Instant deadline) {
+  // After a start the health port says no until this has an answer, so peers that are silent must
+  // not cost more than one probe of a balancer.
+  constexpr Duration kAtMost = std::chrono::seconds(1);
+  const Instant end = std::min(deadline, clock.now() + kAtMost);
   std::string different;
+  compared_ = 0;
+  const std::int64_t age = wall_() - *status.last_success;
   for (std::size_t i = 0; i < settings_.peers.size(); ++i) {
     const HttpTarget& peer = settings_.peers[i];
+    std::optional<Instant>& since = differs_since_[i];
     try {
-      const Instant until = share_of(clock.now(), deadline, settings_.peers.size() - i + 1);
-      const std::string theirs = peer_generation(http_get(peer, clock, until));
-      if (!theirs.empty() && theirs != generation) {
-        different += (different.empty() ? "" : ", ") + peer.text() + " holds " + theirs;
+      const Instant until = share_of(clock.now(), end, settings_.peers.size() - i);
+      const PeerSync theirs = peer_sync(http_get(peer, clock, until));
+      if (!theirs.generation.empty()) ++compared_;
+      if (!differs(theirs, status.generation)) {
+        since.reset();
+        continue;
       }
+      if (!since) since = clock.now();
+      if (clock.now() - *since < settings_.max_difference || *theirs.age >= age) continue;
+      different += ", " + peer.text() + " holds " + theirs.generation;
     } catch (const Error&) {
       // A peer that is down says nothing about us; its own health check does.
-      continue;
+      since.reset();
     }
   }
-  if (different.empty()) {
-    differs_since_.reset();
-    return "";
-  }
-  if (!differs_since_) differs_since_ = clock.now();
-  if (clock.now() - *differs_since_ < settings_.max_difference) return "";
-  return "this node holds generation " + generation + ", " + different;
+  if (different.empty()) return "";
+  return "this node holds generation " + status.generation + different;
 }
 
 }  // namespace xs

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // "Configuration sync age", ours, for a secondary: has xroad-sync succeeded lately? Reads the
 // status file that it writes after each run, and may compare generations with other nodes, whose
-// companions are asked for their /status.json.
+// companions are asked for their /status.json. A difference is held against the node that synced
+// less recently, and never because the other one is stale, paused or in maintenance mode.
 #pragma once
 
 #include <chrono>
@@ -15,6 +16,7 @@
 
 namespace xs {
 
+struct PeerSync;
 struct SyncStatus;
 
 struct SyncAgeSettings {
@@ -25,6 +27,9 @@ struct SyncAgeSettings {
   std::chrono::seconds max_difference{300};  // how long another generation may be held
 };
 
+// Only who asks again and again comes to say it.
+inline constexpr const char* kConfigurationDiffers = "Configuration differs from other nodes";
+
 class SyncAgeCheck final : public Check {
  public:
   explicit SyncAgeCheck(SyncAgeSettings settings, Wall wall = wall_now);
@@ -34,11 +39,13 @@ class SyncAgeCheck final : public Check {
 
  private:
   Verdict judge(const SyncStatus& status, Clock& clock, Instant deadline);
-  std::string compare(const std::string& generation, Clock& clock, Instant deadline);
+  std::string compare(const SyncStatus& status, Clock& clock, Instant deadline);
+  bool differs(const PeerSync& peer, const std::string& generation) const;
 
   SyncAgeSettings settings_;
   Wall wall_;
-  std::optional<Instant> differs_since_;
+  std::size_t compared_ = 0;                           // peers that told their generation
+  std::vector<std::optional<Instant>> differs_since_;  // of each peer
 };
 
 }  // namespace xs

@@ -78,13 +78,19 @@ class Health {
                      " and systemctl restart " + kUnit);
   }
 
+  // In X-Road's own files it would be the proxy's port, and the companion would want it too.
+  std::string own_port() const {
+    return "write health-check-port = 5598 below [proxy] of " + escape(subject_.places.config.own) +
+           " and systemctl restart " + kUnit;
+  }
+
   Finding configured() const {
     if (settings_.health.port == 0 && !subject_.xroad_read) return not_looked();
     if (settings_.health.port == 0) {
       return wrong(Fault::Usage,
                    "health-check-port is not set (" + escape(settings_.health.where) +
                        "): a load balancer has nothing to ask",
-                   kLocalIni);
+                   wanted() ? own_port() : kLocalIni);
     }
     return fine(escape(settings_.health.host) + " port " + std::to_string(settings_.health.port) +
                 " (" + escape(settings_.health.where) + ")");
@@ -99,8 +105,7 @@ class Health {
     if (proxy_port_ == 0) return not_here("X-Road's own files set no health-check-port");
     if (owner_ == Owner::Companion && one_port()) {
       return wrong(Fault::Start, "xroad-companion has its port " + std::to_string(proxy_port_),
-                   "write health-check-port = 5598 below [proxy] of " +
-                       escape(subject_.places.config.own) + " and systemctl restart " + kUnit);
+                   own_port());
     }
     return ask(settings_.proxy_answers.proxy_health, "systemctl restart xroad-proxy",
                "xroad-companion check tells more");

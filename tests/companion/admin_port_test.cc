@@ -41,6 +41,12 @@ TEST_CASE("admin: a wrong target state is ignored with X-Road's text", "[compani
   }
   CHECK(said(ports, "?targetState=true&until=soon") ==
         "Invalid parameter 'until', request ignored\n");
+  // Seconds that somebody took for a duration, and the present moment.
+  for (const char* passed : {"3600", "1000000"}) {
+    CHECK(said(ports, std::string("?targetState=true&until=") + passed) ==
+          "Invalid parameter 'until', request ignored\n");
+  }
+  CHECK(said(ports, "?targetState=false&until=3600") == "Maintenance mode set: false => false\n");
   CHECK(said(ports, "?targetState=true&drain=1") == "Invalid parameter 'drain', request ignored\n");
   CHECK(said(ports, "?targetState=tru%65") == "Maintenance mode set: false => true\n");
 }
@@ -100,6 +106,41 @@ TEST_CASE("admin: another host gets 403 with nothing, for every path", "[compani
   request.path = "/maintenance";
   CHECK(open.answer(request).status == 403);
   CHECK_FALSE(maintenance.state().on);
+}
+
+TEST_CASE("admin: this host may call the port by the address on which it asks", "[companion]") {
+  Ports ports;
+  ports.known();
+  Maintenance maintenance([] { return 1; });
+  const AdminPort port(ports.service().board(), maintenance,
+                       {"9.9", "primary", true, false, {}, "ss1.internal"});
+  HttpRequest request;
+  request.path = "/livez";
+  request.from_this_host = true;
+  request.own_address = "192.0.2.11";
+  const auto status = [&](const std::string& host) {
+    request.headers = {{"Host", host}};
+    return port.answer(request).status;
+  };
+  CHECK(status("192.0.2.11:5590") == 200);
+  CHECK(status("SS1.internal:5590") == 200);
+  CHECK(status("192.0.2.12:5590") == 403);
+  CHECK(status("192.0.2.11.evil.example") == 403);
+  request.own_address.clear();
+  CHECK(status("192.0.2.11:5590") == 403);
+  CHECK(status("") == 403);
+}
+
+TEST_CASE("admin: an address is shown as a Host header has it", "[companion]") {
+  const auto v6 = [](const char* text) {
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    ::inet_pton(AF_INET6, text, &address.sin6_addr);
+    return address_text(reinterpret_cast<const sockaddr*>(&address));
+  };
+  CHECK(v6("2001:db8::1") == "[2001:db8::1]");
+  CHECK(v6("::ffff:192.0.2.1") == "192.0.2.1");
+  CHECK(address_text(nullptr).empty());
 }
 
 TEST_CASE("admin: loopback addresses are told from others", "[companion]") {

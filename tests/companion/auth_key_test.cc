@@ -393,6 +393,20 @@ TEST_CASE("sign keys: every member with a signing certificate needs a usable one
     node.store(other, make_ocsp(other, node.ca, node.fresh()));
     CHECK(ask().ok);
   }
+  SECTION("hundreds are counted, five are named") {
+    const Identity other = make_identity(node.valid("one of many"), &node.ca);
+    for (int i = 0; i < 400; ++i) {
+      KeyPlan more = keys[1];
+      more.contents = base64(other.der());
+      more.member = std::to_string(10'000 + i);
+      keys.push_back(more);
+    }
+    node.write_keyconf(keys);
+    const Verdict verdict = ask();
+    CHECK(verdict.message == "Signing key is not available for every member");
+    CHECK_THAT(verdict.detail, Contains("DEV/COM/10004") && !Contains("DEV/COM/10005") &&
+                                   Contains("; and 395 more"));
+  }
   SECTION("an old certificate beside a new one is no trouble") {
     const Identity old = make_identity({"old", kNow - 9, kNow - 1}, &node.ca);
     KeyPlan second = keys[1];

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "companion/http_server.h"
+#include "companion/node_settings.h"
 #include "companion/wall.h"
 #include "tests/companion/node.h"
 #include "tests/support/catch.h"
@@ -106,7 +107,7 @@ class Cluster {
     std::string text = snippet("haproxy");
     text = with(text, ":5500", ":M");
     text = with(text, ":5577", ":O");
-    text = with(text, "port 5588", "port H");
+    text = with(text, "port 5598", "port H");
     std::string without_agent = with(text, " agent-check agent-port 5589 agent-inter 2s", "");
     text = with(text, "agent-port 5589", "agent-port " + std::to_string(agent));
     text = with(text, "192.0.2.10", "127.0.0.1");
@@ -232,6 +233,31 @@ TEST_CASE("haproxy: the README's configuration is valid as it stands", "[balance
   };
   CHECK_NOTHROW(check(snippet("haproxy")));
   CHECK_THROWS(check(with(snippet("haproxy"), "agent-port", "agent-door")));
+}
+
+TEST_CASE("haproxy: the README's configuration asks the ports that its companion.ini gives",
+          "[balancer]") {
+  const std::string readme = test::document("README.md");
+  const std::string opening = "    printf '[proxy]";
+  const std::size_t from = readme.find(opening) + opening.size() - std::string("[proxy]").size();
+  REQUIRE(from < readme.size());
+  const std::size_t end = readme.find("' > /etc/xroad-sync/companion.ini", from);
+  REQUIRE(end < readme.find('\n', from));
+  test::TempTree tree;
+  tree.file("companion.ini", with(readme.substr(from, end - from), "\\n", "\n"));
+  // X-Road's proxy has these two.
+  tree.file("xroad/conf.d/proxy.ini", "[proxy]\n");
+  tree.file("xroad/conf.d/local.ini", "[proxy]\nhealth-check-port = 5588\n");
+  const NodeSettings settings =
+      load_node_settings({tree.path_of("xroad"), tree.path_of("companion.ini"), true});
+  CHECK(settings.health.port != 5588);
+  CHECK(settings.admin.port != 5566);
+  const std::string health = std::to_string(settings.health.port);
+  const std::string agent = std::to_string(settings.agent.port);
+  CHECK_THAT(snippet("haproxy"), Contains(" check port " + health + " inter"));
+  CHECK_THAT(snippet("haproxy"), Contains(" agent-port " + agent + " agent-inter"));
+  CHECK_THAT(readme, Contains("on its health port (" + health + ")") &&
+                         Contains("Only the balancer should reach " + health + " and " + agent));
 }
 
 TEST_CASE("haproxy: maintenance takes a node out at once, and lets it back in", "[balancer]") {

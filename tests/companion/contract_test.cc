@@ -34,6 +34,9 @@ constexpr auto kChecks = std::to_array<Named>({
     {"memory", "Proxy memory usage status",
      "Fetching health check response timed out for: Proxy memory usage status",
      "Fetching health check response failed for: Proxy memory usage status"},
+    {"proxy-alive", "Proxy admin port",
+     "Fetching health check response timed out for: Proxy admin port",
+     "Fetching health check response failed for: Proxy admin port"},
     {"proxy-answers", "Proxy answers",
      "Fetching health check response timed out for: Proxy answers",
      "Fetching health check response failed for: Proxy answers"},
@@ -88,7 +91,8 @@ TEST_CASE("contract: the checks have X-Road's names and order", "[companion]") {
   settings.role = "secondary";
   settings.hsm_enabled = true;
   settings.memory.threshold = 90;
-  settings.on = {true, true, true, true, true, true, true};
+  settings.proxy_installed = true;
+  settings.on = {true, true, true, true, true, true, true, true};
   const auto checks = make_checks(settings);
   REQUIRE(checks.size() == kChecks.size());
   for (std::size_t i = 0; i < checks.size(); ++i) {

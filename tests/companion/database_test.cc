@@ -48,6 +48,24 @@ struct Node {
   }
 };
 
+// Where nobody is waited for, replay of the standby goes on.
+class Resuming final : public Clock {
+ public:
+  Resuming(Postgres& standby, std::string until) : standby_(standby), until_(std::move(until)) {}
+  Instant now() const override { return real_.now(); }
+  int poll(std::span<pollfd> fds, Instant deadline) override {
+    if (!fds.empty()) return real_.poll(fds, deadline);
+    standby_.sql("select pg_wal_replay_resume()");
+    REQUIRE(standby_.says("select pg_last_wal_replay_lsn() >= '" + until_ + "'", "t"));
+    return 0;
+  }
+
+ private:
+  Postgres& standby_;
+  std::string until_;
+  SteadyClock real_;
+};
+
 std::string at(const Postgres& server) { return "127.0.0.1:" + std::to_string(server.port()); }
 
 void make_serverconf(const Postgres& server, const std::string& schema) {
@@ -268,6 +286,23 @@ TEST_CASE("replication: a real standby streams, pauses, lags and loses its prima
   REQUIRE(standby->says("select pg_last_wal_replay_lsn() >= '" + end + "'", "t"));
   CHECK(ask().ok);
 
+  // Work after a rest: the first look finds an old transaction and new bytes, a later one neither.
+  settings.max_lag = 0s;
+  settings.max_lag_bytes = 16U << 20;
+  standby->sql("select pg_wal_replay_pause()");
+  REQUIRE(standby->says("select pg_get_wal_replay_pause_state()", "paused"));
+  primary.sql("create table after_a_rest (id int)");
+  const std::string more = primary.value("select pg_current_wal_flush_lsn()");
+  REQUIRE(standby->says("select pg_last_wal_receive_lsn() >= '" + more + "'", "t"));
+  REQUIRE(standby->says(
+      "select clock_timestamp() - pg_last_xact_replay_timestamp() > interval '1 s'", "t"));
+  CHECK(ask().message == "Database replication lags behind");
+  Resuming resuming(*standby, more);
+  const Verdict moving = ReplicationCheck(settings).ask(resuming, resuming.now() + 20s);
+  CAPTURE(moving.detail);
+  CHECK(moving.ok);
+  settings.max_lag = 60s;
+
   // The primary itself, and a standby without it.
   node.use(at(primary));
   CHECK_THAT(ask().detail, Contains("this database is a primary, and this node"));
@@ -295,8 +330,15 @@ TEST_CASE("replication: an idle standby that is caught up has no lag in seconds"
   SECTION("a byte behind, and the seconds count") {
     state.primary_end = 5'001;
     CHECK(judge_replication(state, settings).message == "Database replication lags behind");
+    CHECK(only_seconds_fail(state, settings));
+    state.moves = true;  // replay has come to where the log ended a moment ago
+    CHECK(judge_replication(state, settings).ok);
+    state.moves = false;
     state.replayed_ago = 60;
     CHECK(judge_replication(state, settings).ok);
+    state.replayed_ago = 86'400;
+    state.primary_end = 5'000 + settings.max_lag_bytes + 1;
+    CHECK_FALSE(only_seconds_fail(state, settings));
   }
   SECTION("behind by bytes alone") {
     state.replayed_ago = 0;

@@ -69,6 +69,10 @@ TEST_CASE("doctor: a node without the companion is a node of the guide", "[docto
   CHECK(node.ask("health port").fault == Fault::Usage);
   CHECK_THAT(node.ask("health port").mend, Contains("health-check-port=5588 below [proxy]"));
   CHECK(node.ask("proxy's health").state == PointState::NotHere);
+  // Where the companion is wanted, that would be a port for two.
+  node.ours(1, 1);
+  CHECK_THAT(node.ask("health port").mend,
+             Contains("health-check-port = 5598 below [proxy]") && Contains(kOwn));
 }
 
 TEST_CASE("doctor: the health port says what it says", "[doctor]") {

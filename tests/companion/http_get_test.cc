@@ -2,6 +2,7 @@
 #include "companion/http_get.h"
 
 #include "companion/checks/memory.h"
+#include "companion/checks/proxy_alive.h"
 #include "companion/checks/proxy_answers.h"
 #include "tests/support/catch.h"
 #include "tests/support/http_peer.h"
@@ -54,6 +55,15 @@ TEST_CASE("http get: pieces, no length, and a connection that stays open are fin
   HttpPlan kept{http_reply(200, "hello")};
   kept.hold = true;
   CHECK(get(HttpPeer(kept).port()).body == "hello");
+}
+
+TEST_CASE("http get: who asks our own companion may be told more", "[companion]") {
+  const std::string status(200'000, 'x');
+  const HttpPeer peer(status);
+  SteadyClock clock;
+  const HttpTarget target{"127.0.0.1", peer.port(), "/x"};
+  CHECK(http_get(target, clock, clock.now() + 5s, kOwnReplyLimit).body == status);
+  CHECK(thrown_by([&] { get(peer.port()); })->fault() == Fault::Protocol);
 }
 
 TEST_CASE("http get: the answer's date comes along, whatever its case", "[companion]") {
@@ -167,4 +177,22 @@ TEST_CASE("proxy answers: its health port's words are passed on", "[companion]")
              Contains("503: maintenance\\#033[2J"));
   CHECK(ask(free_port()).message == "Proxy does not answer");
   CHECK_THAT(ask(0).detail, Contains("is not set"));
+}
+
+TEST_CASE("proxy alive: any answer of its admin port will do, silence and refusal will not",
+          "[companion]") {
+  SteadyClock clock;
+  const auto ask = [&](std::uint16_t port, Duration time) {
+    return ProxyAliveCheck({"127.0.0.1", port, "/memory-usage"}).ask(clock, clock.now() + time);
+  };
+  const HttpPeer proxy(HttpPlan{http_reply(404, "")});
+  CHECK(ask(proxy.port(), 5s).ok);
+  CHECK_THAT(proxy.request(), Contains("GET / HTTP/1.0"));
+  const Verdict dead = ask(free_port(), 5s);
+  CHECK_FALSE(dead.ok);
+  CHECK(dead.message == "Proxy is not running");
+  CHECK_FALSE(ask(HttpPeer(HttpPlan{""}).port(), 5s).ok);
+  const auto hung = thrown_by([&] { ask(SilentPort().port(), 200ms); });
+  REQUIRE(hung);
+  CHECK(hung->fault() == Fault::Timeout);
 }

@@ -68,6 +68,22 @@ TEST_CASE("maintenance: a restart forgets it, unless there is a file", "[compani
   CHECK_FALSE(Maintenance([] { return 500; }, file).state().on);
 }
 
+TEST_CASE("maintenance: what is over stays over when the clock is set back", "[companion]") {
+  const TempDir dir;
+  const std::string file = dir / "maintenance.json";
+  std::int64_t now = 100;
+  Maintenance maintenance([&] { return now; }, file);
+  MaintenanceState state = on("a disk");
+  state.until = 160;
+  maintenance.set(state);
+  now = 160;
+  CHECK_FALSE(maintenance.state().on);
+  maintenance.sweep();
+  now = 120;
+  CHECK_FALSE(maintenance.state().on);
+  CHECK_FALSE(Maintenance([&] { return now; }, file).state().on);
+}
+
 TEST_CASE("maintenance: a state that cannot be read keeps the node out of work", "[companion]") {
   const TempDir dir;
   for (const char* bytes :

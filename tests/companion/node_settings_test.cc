@@ -90,6 +90,23 @@ TEST_CASE("node_settings: the proxy's own port is what X-Road's files say", "[co
         "sign-keys ");
 }
 
+TEST_CASE("node_settings: a proxy that is installed is asked, unless somebody says no",
+          "[companion]") {
+  TempTree tree;
+  const std::string xroads = "global-conf auth-key serverconf-db ";
+  tree.file("xroad/conf.d/proxy.ini", "[proxy]\n");
+  CHECK(words(load(tree)) == xroads + "proxy-alive ");
+  // Its health port as well, where it has one that is not to be ours.
+  tree.file("xroad/conf.d/local.ini", "[proxy]\nhealth-check-port=5588\n");
+  CHECK(words(load(tree)) == xroads + "proxy-alive ");
+  tree.file("companion.ini", "[proxy]\nhealth-check-port=5598\n");
+  CHECK(words(load(tree)) == xroads + "proxy-alive proxy-answers ");
+  tree.file("companion.ini",
+            "[proxy]\nhealth-check-port=5598\n[checks]\nproxy-alive=false\n"
+            "proxy-answers=false\n");
+  CHECK(words(load(tree)) == xroads);
+}
+
 TEST_CASE("node_settings: the role is node.ini's, a mistyped one is no role", "[companion]") {
   TempTree tree;
   for (const auto& [type, role] : {std::pair{"master", "primary"},
@@ -182,6 +199,18 @@ TEST_CASE("node_settings: what X-Road's reader takes in its files keeps nothing 
   CHECK_THAT(refusal(tree), Contains("companion.ini:2: "));
   tree.file("companion.ini", "no value\n");
   CHECK_THAT(refusal(tree), Contains("companion.ini:1: "));
+}
+
+TEST_CASE("node_settings: a peer of IPv6 loses its brackets", "[companion]") {
+  TempTree tree;
+  tree.file("companion.ini", "[sync-age]\npeers = [2001:db8::2]:5590, ss1:5591\n");
+  const auto peers = load(tree).sync_age.peers;
+  REQUIRE(peers.size() == 2);
+  CHECK(peers[0].host == "2001:db8::2");
+  CHECK(peers[0].port == 5590);
+  CHECK(peers[1].host == "ss1");
+  tree.file("companion.ini", "[sync-age]\npeers = []:5590\n");
+  CHECK_THAT(refusal(tree), Contains("give host:port"));
 }
 
 TEST_CASE("node_settings: a file that was named must be there", "[companion]") {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // xroad-companion as an operator meets it.
+#include <ifaddrs.h>
+#include <net/if.h>
+
 #include <nlohmann/json.hpp>
 
 #include "companion/node_settings.h"
+#include "companion/upgrade/state.h"
 #include "tests/companion/node.h"
 #include "tests/companion/ports.h"
 #include "tests/support/silent.h"
@@ -18,6 +22,19 @@ using test::Outcome;
 namespace {
 
 constexpr const char* kOff = Node::kNoChecks;
+
+// One of IPv4 that is not the loopback's; empty: none.
+std::string own_address() {
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return {};
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(first, &::freeifaddrs);
+  for (const ifaddrs* one = all.get(); one != nullptr; one = one->ifa_next) {
+    const bool fits = one->ifa_addr != nullptr && one->ifa_addr->sa_family == AF_INET &&
+                      (one->ifa_flags & IFF_UP) != 0 && !is_loopback(one->ifa_addr);
+    if (fits) return address_text(one->ifa_addr);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -61,6 +78,43 @@ TEST_CASE("xroad-companion: a restart ends maintenance mode, unless told to keep
       CHECK(daemon.wait() == 0);
     }
   }
+}
+
+TEST_CASE("xroad-companion: without a companion, check and status keep what it would begin with",
+          "[companion]") {
+  Node node;
+  const std::string kept = node.tree.path_of("m.json");
+  const std::string upgrade = node.tree.path_of("u.json");
+  const auto configure = [&](bool survives) {
+    node.configure(std::string(kOff) + "[maintenance]\nstate-file = " + kept +
+                   "\nsurvive-restart = " + (survives ? "true" : "false") +
+                   "\n[upgrade]\nstate-file = " + upgrade + "\n");
+  };
+  const auto expect = [&](const std::string& line, const std::string& status) {
+    const Outcome outcome = node.run({"check", "--check"});
+    CHECK(outcome.out == line);
+    CHECK_THAT(node.run({"status"}).out, Contains(status));
+  };
+  const std::string away = "XROAD WARNING - maintenance mode\n";
+  configure(false);
+  MaintenanceState state;
+  state.on = true;
+  state.reason = "a disk";
+  node.tree.file("m.json", maintenance_json(state));
+  expect("XROAD OK - 0 checks pass\n", "can work");
+  configure(true);
+  expect(away, "no work: in maintenance mode: a disk");
+  configure(false);
+  UpgradeState half;
+  half.phase = UpgradePhase::Prepared;
+  half.reason = "version 7.5";
+  save_upgrade(upgrade, half);
+  expect(away, "no work: in maintenance mode");
+  half.phase = UpgradePhase::Leaving;
+  save_upgrade(upgrade, half);
+  expect("XROAD OK - 0 checks pass\n", "can work");
+  node.tree.file("u.json", "{");
+  expect(away, "no work: in maintenance mode");
 }
 
 TEST_CASE("xroad-companion: check asks once and has a monitor's exit codes", "[companion]") {
@@ -168,20 +222,71 @@ TEST_CASE("xroad-companion: a port that xroad-proxy has is told with the setting
                       ini));
 }
 
-TEST_CASE("xroad-companion: it warns of ports that xroad-proxy will want", "[companion]") {
+TEST_CASE("xroad-companion: it does not start on ports that xroad-proxy will want", "[companion]") {
   Node node;
-  node.configure(kOff);
-  node.tree.file("xroad/conf.d/proxy.ini", "[proxy]\n");
+  node.configure(std::string(kOff) +
+                 "[memory]\nproxy-admin-port = " + std::to_string(test::pick_port()) + "\n");
   node.tree.file("xroad/conf.d/local.ini",
                  "[proxy]\nhealth-check-port = " + std::to_string(node.health) + "\n");
-  Daemon daemon(node.line({"serve"}), node.tree.path_of("log"));
-  REQUIRE(eventually([&] { return node.lives(); }));
-  CHECK_THAT(daemon.log(), Contains("on which xroad-proxy of this node listens: set "
-                                    "health-check-port in section [proxy] of " +
-                                    node.tree.path_of("companion.ini")));
-  CHECK(daemon.log().find("admin port is 5566") == std::string::npos);
-  daemon.signal(SIGTERM);
-  CHECK(daemon.wait() == 0);
+  node.serve();  // nobody else wants them
+  node.kill();
+  node.tree.file("xroad/conf.d/proxy.ini", "[proxy]\n");
+  const std::string ini = node.tree.path_of("companion.ini");
+  Outcome outcome = node.run({"serve"});
+  CHECK_THAT(outcome.end, Contains("on which xroad-proxy of this node listens: set "
+                                   "health-check-port in section [proxy] of " +
+                                   ini));
+  CHECK_THAT(outcome.end, Contains("status 1"));
+  node.tree.remove("xroad/conf.d/local.ini");
+  node.configure(std::string(kOff) + "[memory]\nproxy-admin-port = " + std::to_string(node.admin) +
+                 "\n");
+  outcome = node.run({"serve"});
+  CHECK_THAT(outcome.end, Contains("which xroad-proxy of this node needs for itself: set port in "
+                                   "section [admin] of " +
+                                   ini));
+  CHECK_THAT(outcome.end, Contains("status 1"));
+}
+
+TEST_CASE("xroad-companion: check knows what only the running companion can see", "[companion]") {
+  Node node;
+  test::StageClock clock;
+  Fd listening = test::free_port();
+  const std::string peer = std::to_string(bound_port(listening.get()));
+  const HttpServer other_node(
+      std::move(listening),
+      [](const HttpRequest&) {
+        return HttpAnswer{
+            200, R"({"v":1,"generation":")" + std::string(32, 'b') +
+                     R"(","checks":[{"check":"sync-age","measured":{"age_seconds":0.0}}]})"};
+      },
+      clock);
+  node.tree.file("status.json", R"({"v":1,"generation":")" + std::string(32, 'a') +
+                                    R"(","last_success":{"at":)" + std::to_string(wall_now() - 60) +
+                                    "}}");
+  node.configure(std::string(kOff) + "sync-age = true\n[sync-age]\nmax-difference = 1\n" +
+                 "status-file = " + node.tree.path_of("status.json") +
+                 "\npeers = 127.0.0.1:" + peer + "\n");
+  CHECK_THAT(node.run({"check", "--check"}).out, Contains("XROAD OK"));
+  node.serve();
+  const std::string differs = "Configuration differs from other nodes";
+  REQUIRE(eventually([&] { return test::http_ask(node.health, "GET /").body == differs + "\n"; }));
+  CHECK_THAT(node.run({"check", "--check"}).out, Contains("XROAD CRITICAL - " + differs));
+}
+
+TEST_CASE("xroad-companion: the admin port on an address of this host serves its own verbs",
+          "[companion]") {
+  const std::string own = own_address();
+  if (own.empty()) {
+    WARN("not checked: this host has no address beside the loopback");
+    return;
+  }
+  Node node;
+  node.configure(std::string(kOff) + "[admin]\ninterface = " + own + "\n");
+  const Daemon daemon(node.line({"serve"}), node.tree.path_of("log"));
+  REQUIRE(eventually([&] {
+    return node.run({"maintenance", "on"}).out == "Maintenance mode set: false => true\n";
+  }));
+  CHECK_THAT(node.run({"status"}).out, Contains("no work: in maintenance mode"));
 }
 
 TEST_CASE("xroad-companion: each wrong setting is one line with its place, and exit code usage",
@@ -218,14 +323,17 @@ TEST_CASE("xroad-companion: maintenance never speaks to somebody else's port", "
   node.admin = bound_port(listening.get());
   node.configure("");
   int changes = 0;
+  unsigned status = 404;
   const HttpServer proxy(
       std::move(listening),
       [&](const HttpRequest& request) {
-        if (request.path != "/maintenance") return HttpAnswer{404};
+        if (request.path != "/maintenance") return HttpAnswer{status};
         ++changes;
         return HttpAnswer{200, "Maintenance mode set: false => true\n"};
       },
       clock);
   CHECK_THAT(node.run({"maintenance", "on"}).end, Contains("perhaps xroad-proxy"));
+  status = 403;
+  CHECK_THAT(node.run({"maintenance", "on"}).end, Contains("answered 403"));
   CHECK(changes == 0);
 }

@@ -44,6 +44,26 @@ struct Node {
   }
 };
 
+// The clock of a check, moved by hand; its waits are real.
+struct Moved final : Clock {
+  SteadyClock real;
+  Duration ahead{0};
+  Instant now() const override { return real.now() + ahead; }
+  int poll(std::span<pollfd> fds, Instant deadline) override {
+    return real.poll(fds, deadline - ahead);
+  }
+};
+
+const std::string kTheirs(32, 'b');
+
+// What another node's companion says.
+std::string peer_status(const std::string& generation, int age, int paused = 0,
+                        const std::string& away = "false") {
+  return R"({"v":1,"generation":")" + generation + R"(","maintenance":{"maintenance":)" + away +
+         R"(},"checks":[{"check":"sync-age","measured":{"age_seconds":)" + std::to_string(age) +
+         ".0,\"paused\":" + std::to_string(paused) + ".0}}]}";
+}
+
 }  // namespace
 
 TEST_CASE("sync age: as old as allowed passes, a second more fails", "[companion]") {
@@ -105,33 +125,55 @@ TEST_CASE("sync age: a status that cannot be believed is a failure", "[companion
 }
 
 TEST_CASE("sync age: another generation counts once it stays", "[companion]") {
-  Node node(0);
-  const std::string theirs(32, 'b');
-  const HttpPeer peer("{\"v\":1,\"generation\":\"" + theirs + "\"}");
+  Node node(10);
+  const HttpPeer peer(peer_status(kTheirs, 5));
   node.settings.peers = {{"127.0.0.1", free_port(), "/status.json"},
                          {"127.0.0.1", peer.port(), "/status.json"}};
   SyncAgeCheck check(node.settings, [] { return kNow; });
-  // The clock of the check, moved by hand; its waits are real.
-  struct Moved final : Clock {
-    SteadyClock real;
-    Duration ahead{0};
-    Instant now() const override { return real.now() + ahead; }
-    int poll(std::span<pollfd> fds, Instant deadline) override {
-      return real.poll(fds, deadline - ahead);
-    }
-  } clock;
+  Moved clock;
   const auto ask = [&] { return check.ask(clock, clock.now() + 5s); };
-  CHECK(ask().ok);
+  CHECK(ask().detail == "the last success was 10 s ago, compared with 1 of 2 peers");
   clock.ahead += 299s;
   CHECK(ask().ok);
   clock.ahead += 2s;
   const Verdict verdict = ask();
   CHECK(verdict.message == "Configuration differs from other nodes");
-  CHECK_THAT(verdict.detail, Contains(kGeneration) && Contains(theirs));
-  node.status.generation = theirs;
+  CHECK_THAT(verdict.detail, Contains(kGeneration) && Contains(kTheirs));
+  node.status.generation = kTheirs;
   node.write();
   CHECK(ask().ok);
   node.status.generation = kGeneration;
   node.write();
   CHECK(ask().ok);  // a new difference gets its time
+}
+
+TEST_CASE("sync age: a peer that is stale, paused or away says nothing about this node",
+          "[companion]") {
+  Node node(10);
+  const auto judged = [&](const std::string& peers_words) {
+    const HttpPeer peer(peers_words);
+    node.settings.peers = {{"127.0.0.1", peer.port(), "/status.json"}};
+    SyncAgeCheck check(node.settings, [] { return kNow; });
+    Moved clock;
+    CHECK(check.ask(clock, clock.now() + 5s).ok);
+    clock.ahead += 301s;
+    return check.ask(clock, clock.now() + 5s).message;
+  };
+  CHECK(judged(peer_status(kTheirs, 9)) == "Configuration differs from other nodes");
+  CHECK(judged(peer_status(kTheirs, 10)).empty());  // it did not sync after us
+  CHECK(judged(peer_status(kTheirs, 400)).empty());
+  CHECK(judged(peer_status(kTheirs, 5, 1)).empty());
+  CHECK(judged(peer_status(kTheirs, 5, 0, "true")).empty());
+  CHECK(judged("{\"v\":1,\"generation\":\"" + kTheirs + "\"}").empty());
+}
+
+TEST_CASE("sync age: silent peers cost a second in all", "[companion]") {
+  Node node(10);
+  const SilentPort one, two, three;
+  for (const SilentPort* port : {&one, &two, &three}) {
+    node.settings.peers.push_back({"127.0.0.1", port->port(), "/status.json"});
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(node.ask().ok);
+  CHECK(std::chrono::steady_clock::now() - begin < 3s);
 }
