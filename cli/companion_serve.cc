@@ -77,6 +77,7 @@ void introduce(const NodeSettings& settings, const std::vector<std::unique_ptr<C
   std::string words;
   for (const auto& check : checks) words += (words.empty() ? "" : ", ") + check->word();
   spdlog::info("this node is {}; checks: {}", settings.role, words.empty() ? "none" : words);
+  for (const std::string& text : settings.ignored) spdlog::warn("{}; our default holds", text);
   for (const LeftOut& one : left_out_checks(settings)) {
     spdlog::info("check {} is switched on, and not asked: {}", one.word, one.why);
   }

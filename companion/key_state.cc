@@ -5,7 +5,9 @@
 #include <openssl/evp.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -87,10 +89,20 @@ CertStage stage_of(OcspAnswer::Kind kind) {
   return CertStage::OcspMissing;
 }
 
+std::string ocsp_path(const std::string& cache, std::string_view der) {
+  return cache + "/" + digest_hex(der, EVP_sha1()) + ".ocsp";
+}
+
+bool is_young(const std::string& path) {
+  constexpr std::int64_t kYoung = 2;
+  struct stat st {};
+  return ::stat(path.c_str(), &st) == 0 && std::abs(wall_now() - st.st_mtim.tv_sec) <= kYoung;
+}
+
 // What the signer fetched for this certificate.
 OcspAnswer stored_answer(const std::string& cache, std::string_view der, X509& certificate,
                          const ApprovedCa& ca, const GlobalTrust& trust, std::int64_t now) {
-  const std::string path = cache + "/" + digest_hex(der, EVP_sha1()) + ".ocsp";
+  const std::string path = ocsp_path(cache, der);
   OcspAnswer answer;
   try {
     const auto bytes = read_file_if_exists(path, kOcspLimit);
@@ -177,12 +189,25 @@ CertState judge(const KeySettings& settings, const KeyconfKey& key, const Keycon
   }
   OcspAnswer answer = stored_answer(settings.ocsp_cache, cert.der, *certificate, *ca, trust, now);
   state.response_status = answer.response_status;
+  state.in_writing = answer.kind == OcspAnswer::Kind::Unreadable &&
+                     is_young(ocsp_path(settings.ocsp_cache, cert.der));
   return stop(stage_of(answer.kind), std::move(answer.why));
 }
 
 }  // namespace
 
-KeyStates KeyState::look(KeyUsage usage) {
+// The signer writes in place: half a response would be a failure for 30 s.
+KeyStates KeyState::look(KeyUsage usage, Clock& clock, Instant deadline) {
+  constexpr Duration kMoment = std::chrono::milliseconds(100);
+  KeyStates states = look_once(usage);
+  const bool waits = std::any_of(states.certs.begin(), states.certs.end(),
+                                 [](const CertState& state) { return state.in_writing; });
+  if (!waits) return states;
+  clock.poll({}, std::min(deadline, clock.now() + kMoment));
+  return look_once(usage);
+}
+
+KeyStates KeyState::look_once(KeyUsage usage) {
   KeyStates states;
   try {
     const auto xml = read_file_if_exists(settings_.keyconf, kKeyconfCertsLimit);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "companion/keyconf_certs.h"
 #include "companion/wall.h"
 
@@ -40,6 +41,7 @@ struct CertState {
   std::string why;     // what keeps it from being used, escaped; empty when usable
   int response_status = 0;
   std::int64_t valid_until = 0;  // of the certificate
+  bool in_writing = false;       // its OCSP response was written this moment, and does not parse
 };
 
 struct KeyStates {
@@ -52,9 +54,12 @@ class KeyState {
  public:
   KeyState(KeySettings settings, Wall wall);
   ~KeyState();
-  KeyStates look(KeyUsage usage);
+  // Waits a moment, once, for an OCSP response that the signer is writing.
+  KeyStates look(KeyUsage usage, Clock& clock, Instant deadline);
 
  private:
+  KeyStates look_once(KeyUsage usage);
+
   class Trust;  // what the global configuration says, read again when its files change
   KeySettings settings_;
   Wall wall_;

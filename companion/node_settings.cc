@@ -31,7 +31,13 @@ bool is_xroads(const SettingRow& row) {
 void apply_xroad(NodeSettings& settings, const Ini& ini) {
   for (const SettingRow& row : setting_table()) {
     const IniValue* value = is_xroads(row) ? ini.find(row.section, row.key) : nullptr;
-    if (value != nullptr) row.apply(settings, *value);
+    if (value == nullptr) continue;
+    try {
+      row.apply(settings, *value);
+    } catch (const Error& error) {
+      // X-Road may take it, and the sync brings it to every node at once.
+      settings.ignored.push_back(error.text());
+    }
   }
 }
 

@@ -2,8 +2,8 @@
 // NodeSettings: what this node says about itself and about us. X-Road's own ini files in X-Road's
 // load order (common, proxy and signer, addons, override-*, local, node), then
 // /etc/xroad-sync/companion.ini, which may override the X-Road keys that we use and has sections of
-// its own. Read at start. A value that cannot be used, and in our own file a key that nobody knows,
-// is an Error of class Usage with file:line.
+// its own. Read at start. A value of our own file that cannot be used, or a key of it that nobody
+// knows, is an Error of class Usage with file:line; a value of X-Road's files is ignored and told.
 #pragma once
 
 #include <cstdint>
@@ -85,6 +85,7 @@ struct NodeSettings {
   ReplicationAccess replication_access;  // for the verbs of `replication`
   CentralChoice central;                 // for replication status
   ClusterChoice cluster;                 // for those that change the database's cluster
+  std::vector<std::string> ignored;  // values of X-Road's files, instead of which a default holds
 
   bool asks_proxys_health() const;
 };

@@ -44,7 +44,7 @@ Verdict AuthKeyCheck::ask(Clock& clock, Instant deadline) {
     if (error.fault() == Fault::ConnectTimeout) throw;
     return {false, kNoKey, "the signer: " + error.text()};
   }
-  const KeyStates states = keys_.look(KeyUsage::Authentication);
+  const KeyStates states = keys_.look(KeyUsage::Authentication, clock, deadline);
   if (!states.trouble.empty()) return {false, kNoChain, states.trouble};
   if (states.certs.empty()) {
     return {false, kNoChain,

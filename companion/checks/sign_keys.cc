@@ -9,10 +9,10 @@ namespace xs {
 SignKeysCheck::SignKeysCheck(KeySettings settings, Wall wall)
     : keys_(std::move(settings), std::move(wall)) {}
 
-Verdict SignKeysCheck::ask(Clock& /*clock*/, Instant /*deadline*/) {
+Verdict SignKeysCheck::ask(Clock& clock, Instant deadline) {
   static constexpr const char* kNone = "No signing key available";
   static constexpr const char* kSome = "Signing key is not available for every member";
-  const KeyStates states = keys_.look(KeyUsage::Signing);
+  const KeyStates states = keys_.look(KeyUsage::Signing, clock, deadline);
   if (!states.trouble.empty()) return {false, kNone, states.trouble};
   std::map<std::string, const CertState*> best;  // of each member
   for (const CertState& state : states.certs) {

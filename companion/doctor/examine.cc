@@ -52,7 +52,11 @@ Settings read_settings(const DoctorPlaces& places) {
     settings.xroad = load_xroad_ini(config.xroad);
     settings.xroad_read = true;
   });
-  attempt([&] { settings.node = load_node_settings(xroads_alone); });
+  attempt([&] {
+    settings.node = load_node_settings(xroads_alone);
+    const std::vector<std::string>& ignored = settings.node.ignored;
+    if (!ignored.empty()) throw Error(Fault::Usage, ignored.front());
+  });
   attempt([&] { settings.node = load_node_settings(config); });
   settings.node.places = config;
   // A path that companion.ini names is one of that system.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "companion/checks/auth_key.h"
 
+#include <fcntl.h>
 #include <openssl/ocsp.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <functional>
 
 #include "companion/checks/sign_keys.h"
 #include "tests/companion/key_node.h"
@@ -220,6 +225,38 @@ TEST_CASE("auth key: an OCSP response must be there, parse and be an answer", "[
                    "the OCSP responder answered");
     }
   }
+}
+
+TEST_CASE("auth key: an OCSP response that is being written is read once more", "[companion]") {
+  Node node;
+  // The signer ends its writing where nobody is waited for.
+  struct Writing final : Clock {
+    SteadyClock real;
+    std::function<void()> write;
+    int waits = 0;
+    Instant now() const override { return real.now(); }
+    int poll(std::span<pollfd> fds, Instant deadline) override {
+      if (!fds.empty()) return real.poll(fds, deadline);
+      ++waits;
+      write();
+      return 0;
+    }
+  } clock;
+  const std::string whole = make_ocsp(node.auth, node.ca, node.fresh());
+  clock.write = [&] { node.store(node.auth, whole); };
+  AuthKeyCheck check({node.settings(), "127.0.0.1", node.signer.port()}, node.wall());
+  for (const std::size_t size : {std::size_t{0}, whole.size() / 2}) {
+    node.store(node.auth, whole.substr(0, size));
+    CHECK(check.ask(clock, clock.now() + 5s).ok);
+  }
+  CHECK(clock.waits == 2);
+  // One that was left like that is broken.
+  node.store(node.auth, whole.substr(0, whole.size() / 2));
+  const std::array<timespec, 2> old{};
+  REQUIRE(::utimensat(AT_FDCWD, node.tree.path_of(node.stored_path(node.auth)).c_str(), old.data(),
+                      0) == 0);
+  CHECK_FALSE(check.ask(clock, clock.now() + 5s).ok);
+  CHECK(clock.waits == 2);
 }
 
 TEST_CASE("auth key: an OCSP response must be good, fresh and about it", "[companion]") {

@@ -172,13 +172,23 @@ TEST_CASE("node_settings: every wrong value is named with its file and line", "[
   CHECK_THAT(refusal(tree), Contains("give a number from 0 to 65535"));
 }
 
-TEST_CASE("node_settings: X-Road's own wrong port is named too, its other keys are its own",
-          "[companion]") {
+TEST_CASE(
+    "node_settings: a value of X-Road's files that we do not take keeps nothing from starting",
+    "[companion]") {
   TempTree tree;
-  tree.file("xroad/conf.d/proxy.ini", "[proxy]\nhealth-check-port = none\nunknown-key = x\n");
-  CHECK_THAT(refusal(tree), Contains("xroad/conf.d/proxy.ini:2: health-check-port = none"));
+  tree.file("xroad/conf.d/proxy.ini",
+            "[proxy]\nhealth-check-port = none\nunknown-key = x\n"
+            "hsm-health-check-enabled = yes\nmemory-usage-threshold = 0\n");
+  NodeSettings settings = load(tree);
+  REQUIRE(settings.ignored.size() == 3);
+  CHECK_THAT(settings.ignored[0], Contains("xroad/conf.d/proxy.ini:2: health-check-port = none"));
+  CHECK(settings.health.port == 0);
+  CHECK_FALSE(settings.hsm_enabled);
+  CHECK(settings.memory.threshold == 0);
   tree.file("xroad/conf.d/local.ini", "[proxy]\nhealth-check-port = 5588\n");
-  CHECK(load(tree).health.port == 5588);
+  settings = load(tree);
+  CHECK(settings.health.port == 5588);
+  CHECK(settings.ignored.size() == 2);
 }
 
 TEST_CASE("node_settings: what X-Road's reader takes in its files keeps nothing from starting",
