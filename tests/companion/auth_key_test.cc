@@ -12,6 +12,7 @@
 #include "tests/companion/key_node.h"
 #include "tests/support/catch.h"
 #include "tests/support/http_peer.h"
+#include "tests/support/silent.h"
 #include "tests/support/sshd.h"
 #include "tests/support/temp_dir.h"
 

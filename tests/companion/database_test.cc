@@ -8,6 +8,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/http_peer.h"
 #include "tests/support/postgres.h"
+#include "tests/support/silent.h"
 #include "tests/support/thrown.h"
 
 using namespace xs;

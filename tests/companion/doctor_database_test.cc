@@ -9,6 +9,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/http_peer.h"
 #include "tests/support/postgres.h"
+#include "tests/support/silent.h"
 
 using namespace xs;
 using namespace xs::test;

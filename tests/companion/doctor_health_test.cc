@@ -8,6 +8,7 @@
 #include "tests/companion/doctor_node.h"
 #include "tests/support/catch.h"
 #include "tests/support/http_peer.h"
+#include "tests/support/silent.h"
 
 using namespace xs;
 using namespace xs::test;

@@ -6,6 +6,7 @@
 #include "companion/checks/proxy_answers.h"
 #include "tests/support/catch.h"
 #include "tests/support/http_peer.h"
+#include "tests/support/silent.h"
 #include "tests/support/sshd.h"
 #include "tests/support/thrown.h"
 

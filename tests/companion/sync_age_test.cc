@@ -5,6 +5,7 @@
 #include "sync/report/status.h"
 #include "tests/support/catch.h"
 #include "tests/support/http_peer.h"
+#include "tests/support/silent.h"
 #include "tests/support/sshd.h"
 #include "tests/support/temp_dir.h"
 

@@ -103,6 +103,4 @@ void HttpPeer::answer(int client) {
   }
 }
 
-SilentPort::SilentPort() : listener_(listen_on_loopback(port_)) {}
-
 }  // namespace xs::test

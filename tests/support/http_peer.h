@@ -50,15 +50,4 @@ class HttpPeer {
   std::thread thread_;
 };
 
-// A port of the loopback that takes connections and never says a word.
-class SilentPort {
- public:
-  SilentPort();
-  std::uint16_t port() const { return port_; }
-
- private:
-  std::uint16_t port_ = 0;  // set while listener_ is made
-  Fd listener_;
-};
-
 }  // namespace xs::test
