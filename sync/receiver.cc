@@ -2,6 +2,7 @@
 #include "sync/receiver.h"
 
 #include <algorithm>
+#include <set>
 #include <variant>
 
 #include "base/text.h"
@@ -90,7 +91,7 @@ class Receiver::Session {
 
   PullResult run() {
     result_.recovered = state_.recovery.completed;
-    result_.problems = state_.local.scan.problems;
+    add_problems(state_.local.scan.problems);
     add_problems(state_.recovery.problems);
     const Hello hello = make_hello();
     const Welcome welcome = channel_.connect(hello);
@@ -144,10 +145,7 @@ class Receiver::Session {
 
   void add_problems(const std::vector<Problem>& more) {
     for (const Problem& problem : more) {
-      if (std::find(result_.problems.begin(), result_.problems.end(), problem) ==
-          result_.problems.end()) {
-        result_.problems.push_back(problem);
-      }
+      if (told_.emplace(problem.path, problem.what).second) result_.problems.push_back(problem);
     }
   }
 
@@ -328,6 +326,7 @@ class Receiver::Session {
   const Entries& local_;
   Channel& channel_;
   PullResult result_;
+  std::set<std::pair<std::string, std::string>> told_;  // of its problems
   Incoming incoming_;
   const Entries& target_;
   std::vector<std::string> fenced_;
