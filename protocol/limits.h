@@ -33,6 +33,8 @@ inline constexpr std::size_t kPaths = std::size_t{16} << 20;
 inline constexpr std::size_t kKept = std::size_t{256} << 20;
 inline constexpr std::size_t kOwners = 65'536;        // distinct users, or groups, of one tree
 inline constexpr std::size_t kAllProblems = 100'000;  // of one session
+// Looks at a byte under a pattern's position, in matching our names with the server's own rules.
+inline constexpr std::size_t kFilterSteps = std::size_t{1} << 30;
 inline constexpr std::size_t kBlock = std::size_t{256}
                                       << 10;   // file bytes in one data or delta message
 inline constexpr std::size_t kSmall = 16'384;  // payload of a message without bulk
@@ -56,6 +58,7 @@ inline constexpr auto kTable = std::to_array<Limit>({
     {"text", kText, "bytes of text for people"},
     {"filter-rule", kFilterRule, "bytes in one filter rule"},
     {"filter-rules", kFilterRules, "filter rules in one run"},
+    {"filter-steps", kFilterSteps, "steps in matching a server's rules, 100000 for each name"},
     {"xattrs", kXattrs, "extended attributes of one entry"},
     {"xattr-value", kXattrValue, "bytes in one attribute value"},
     {"principals", kPrincipals, "distinct users, or groups, in one batch"},

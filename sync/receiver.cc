@@ -7,7 +7,6 @@
 
 #include "base/text.h"
 #include "protocol/entries.h"
-#include "sync/filter_walk.h"
 #include "sync/hash.h"
 #include "sync/incoming.h"
 #include "sync/local_tree.h"
@@ -97,7 +96,8 @@ class Receiver::Session {
     const Welcome welcome = channel_.connect(hello);
     Message answer = channel_.receive();
     if (const auto* same = std::get_if<Unchanged>(&answer)) return unchanged(*same);
-    take_fence(welcome);
+    // That the server lacks what it excludes itself is no reason to delete ours.
+    fenced_ = names_behind(welcome.filters, local_, request_.destination);
     const bool complete = incoming_.take_manifest(std::move(answer), hello.index.has_value());
     if (looks_only()) {
       preview(complete);
@@ -146,22 +146,6 @@ class Receiver::Session {
   void add_problems(const std::vector<Problem>& more) {
     for (const Problem& problem : more) {
       if (told_.emplace(problem.path, problem.what).second) result_.problems.push_back(problem);
-    }
-  }
-
-  // Names that the server itself excludes: that it lacks them is no reason to delete ours.
-  void take_fence(const Welcome& welcome) {
-    if (welcome.filters.empty()) return;
-    const FilterList rules = FilterList::from_wire(welcome.filters);
-    FilterWalk::Config config;
-    config.root = request_.destination;
-    config.receiver = false;
-    FilterWalk walk(rules, config);
-    for (const Entry& entry : local_.list) {
-      if (!entry.path.empty() &&
-          walk.hidden_with_parents(entry.path, entry.type == EntryType::Dir)) {
-        fenced_.push_back(entry.path);
-      }
     }
   }
 

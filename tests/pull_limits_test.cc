@@ -114,3 +114,18 @@ TEST_CASE("limits: names that are gone, problems and owners are counted over a s
   INFO(error.text());
   CHECK_THAT(error.text(), Contains(why));
 }
+
+TEST_CASE("limits: rules of the server that take for ever to match end the session", "[sync]") {
+  Cluster cluster;
+  for (std::size_t i = 0; i < 40; ++i) cluster.secondary.file(std::string(200, 'a') + number(i));
+  std::string rule = "- ";
+  for (int i = 0; i < 20; ++i) rule += "**?";
+  Welcome welcome = kWelcome;
+  welcome.filters.assign(8000, rule + "b**?");
+  const Error error = answer_to(cluster, welcome, [](Channel& channel) {
+    channel.send(Manifest{only(directory("")), {}, {}, Part::Complete});
+  });
+  INFO(error.text());
+  CHECK(error.fault() == Fault::Protocol);
+  CHECK_THAT(error.text(), Contains("too long to match"));
+}
