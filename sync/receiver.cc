@@ -89,6 +89,13 @@ class Receiver::Session {
         target_(incoming_.target()) {}
 
   PullResult run() {
+    exchange();
+    set_links_aside();
+    return std::move(result_);
+  }
+
+ private:
+  void exchange() {
     result_.recovered = state_.recovery.completed;
     add_problems(state_.local.scan.problems);
     add_problems(state_.recovery.problems);
@@ -104,10 +111,20 @@ class Receiver::Session {
     } else {
       pull(complete);
     }
-    return std::move(result_);
   }
 
- private:
+  // Links that nobody wanted are no failure, as with rsync; a run says how many it passed over. One
+  // of ours in the way of something else remains one.
+  void set_links_aside() {
+    if (request_.options.keep.has(Keep::Symlinks)) return;
+    const auto passed = std::erase_if(result_.problems, [this](const Problem& one) {
+      return one.what == kLinkNotCopied && find_entry(target_, one.path) == nullptr;
+    });
+    if (passed == 0) return;
+    result_.notes.push_back(std::to_string(passed) + " symbolic " +
+                            (passed == 1 ? "link" : "links") + " not copied (--links)");
+  }
+
   bool looks_only() const { return request_.preview && !request_.examine; }
 
   Hello make_hello() const {
@@ -132,7 +149,7 @@ class Receiver::Session {
     return hello;
   }
 
-  PullResult unchanged(const Unchanged& same) {
+  void unchanged(const Unchanged& same) {
     if (same.generation != generation(local_, request_.options)) {
       throw Error(Fault::Protocol, "the server calls another generation than ours unchanged");
     }
@@ -140,7 +157,6 @@ class Receiver::Session {
     if (request_.approve) request_.approve({}, local_, local_, result_.problems);
     count(local_);
     result_.generation = same.generation;
-    return std::move(result_);
   }
 
   void add_problems(const std::vector<Problem>& more) {
