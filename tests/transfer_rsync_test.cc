@@ -218,3 +218,36 @@ TEST_CASE("transfer: links that nobody asked for are passed over, as rsync does"
   REQUIRE(in_the_way.problems.size() == 1);
   CHECK(in_the_way.problems[0].path == "old");
 }
+
+// Told in DIFFERENCES of xroad-sync(1), with the reasons.
+TEST_CASE("transfer: without times a new file has the source's all the same, and rsync's its own",
+          "[sync]") {
+  const bool compare = rsync_is_here();
+  TempTree source, theirs, ours;
+  source.file("f", "x").mtime("f", kSecond);
+  Mix mix = plain();
+  mix.options = {"-r"};
+  mix.request.options.keep = {};
+  if (compare) rsync(mix, source, theirs);
+  mix.request.options.compare = Compare::Quick;
+  CHECK(pull(source, ours.path(), mix.request).changed);
+  CHECK(ours.stat("f").st_mtim.tv_sec == 1);
+  if (compare) CHECK(theirs.stat("f").st_mtim.tv_sec > 1);
+  CHECK_FALSE(pull(source, ours.path(), mix.request).changed);
+}
+
+TEST_CASE("transfer: the directories of backups are private, where rsync's are open", "[sync]") {
+  const bool compare = rsync_is_here();
+  TempTree source, theirs, ours;
+  source.file("d/f", "new");
+  for (TempTree* tree : {&theirs, &ours}) tree->file("d/f", "old");
+  Mix mix = plain();
+  mix.options = {"-a", "-c", "--backup", "--backup-dir=kept"};
+  mix.request.transfer.backup = true;
+  mix.request.transfer.backup_dir = "kept";
+  if (compare) rsync(mix, source, theirs);
+  pull(source, ours.path(), mix.request);
+  CHECK(ours.read("kept/d/f") == "old");
+  CHECK((ours.stat("kept").st_mode & 0777U) == 0700U);
+  if (compare) CHECK((theirs.stat("kept").st_mode & 0077U) != 0);
+}
