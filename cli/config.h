@@ -116,7 +116,7 @@ struct ReportConfig {
 struct RetryConfig {
   unsigned retries = 3;                         // after the first attempt
   std::chrono::milliseconds delay{500};         // before the first retry; doubles, with jitter
-  std::chrono::milliseconds boot_delay{5'000};  // the whole run's limit while the node boots
+  std::chrono::milliseconds boot_delay{5'000};  // at boot: for each step to the first answer
 };
 
 // What only one verb asks for.

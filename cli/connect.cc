@@ -32,14 +32,22 @@ Instant last_attempt(const RetryConfig& retry, Instant start, Instant run_end, b
   return booting ? std::min(run_end, start + retry.boot_delay) : run_end;
 }
 
+Deadlines run_deadlines(const Config& config, bool booting) {
+  Deadlines deadlines = config.deadlines;
+  if (!booting) return deadlines;
+  for (auto* step : {&deadlines.connect, &deadlines.login, &deadlines.first_byte}) {
+    *step = std::min(*step, config.retry.boot_delay);
+  }
+  return deadlines;
+}
+
 std::unique_ptr<Stream> connect(const Config& config, Clock& clock, Instant run_end,
                                 const std::function<double()>& chance) {
   const Endpoint primary = endpoint(config);
   TransportOptions options = transport_options(config);
   const bool booting = is_booting();
   const Instant last = last_attempt(config.retry, clock.now(), run_end, booting);
-  if (booting)
-    options.deadlines.connect = std::min(options.deadlines.connect, config.retry.boot_delay);
+  options.deadlines = run_deadlines(config, booting);
   Duration pause = config.retry.delay;
   for (unsigned attempt = 0;; ++attempt, pause *= 2) {
     try {

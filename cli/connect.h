@@ -19,6 +19,8 @@ bool worth_a_retry(Fault fault);
 
 // The moment at which attempts end. While the node boots, services wait for us: then it is early.
 Instant last_attempt(const RetryConfig& retry, Instant start, Instant run_end, bool booting);
+// The deadlines of a run. While the node boots, each step to the primary's first byte is short.
+Deadlines run_deadlines(const Config& config, bool booting);
 // systemd started us, and the node came up a moment ago.
 bool is_booting();
 

@@ -102,6 +102,8 @@ std::optional<StatusPause> find_state(const std::string& file, WallSeconds now) 
 }
 
 std::optional<WallSeconds> parse_span(std::string_view text) {
+  if (text.starts_with("in ")) text.remove_prefix(3);
+  if (text.ends_with("min")) text.remove_suffix(2);
   if (text.size() < 2) return std::nullopt;
   const auto count = parse_number(text.substr(0, text.size() - 1));
   if (!count || *count == 0 || *count > 10'000'000) return std::nullopt;

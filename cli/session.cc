@@ -127,7 +127,7 @@ Outcome Session::run() {
 }
 
 PullResult Session::talk(Receiver& receiver, Stream& stream) {
-  Channel channel(stream, Side::Client, clock_, config_.deadlines, end_);
+  Channel channel(stream, Side::Client, clock_, run_deadlines(config_, is_booting()), end_);
   const auto count = [&] {
     sent_ = channel.sent();
     received_ = channel.received();

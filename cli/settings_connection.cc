@@ -96,7 +96,8 @@ std::vector<Setting> limits_of_time() {
        [](Draft& d, const Value& v) { d.config.retry.delay = span_of(v); }},
       {"limits", "boot-delay", "", "SECONDS", Kind::Duration, "0..3600", "5", 0,
        "while the node boots, how long a missing primary may hold up X-Road's services",
-       [](Draft& d, const Value& v) { d.config.retry.boot_delay = span_of(v); }},
+       [](Draft& d, const Value& v) { d.config.retry.boot_delay = span_of(v); },
+       "So long for each step: the connections that are tried, the login, the first answer."},
   };
 }
 

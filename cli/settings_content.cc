@@ -80,10 +80,13 @@ std::vector<Setting> managed() {
        "differs is left alone: the primary's signer rewrites its unchanged keyconf.xml every "
        "minute."},
       {"sync", "group", "-g,--group", "", Kind::Flag, "", "", kTreeVerbs, "keep the group",
-       [](Draft& d, const Value& v) { keep(d, {Keep::Group}, v.flag); }},
+       [](Draft& d, const Value& v) { keep(d, {Keep::Group}, v.flag); },
+       "Who is not root can set the groups that he is in; another one is without effect, as with "
+       "rsync, and so is a name that is unknown here."},
       {"sync", "owner", "-o,--owner", "", Kind::Flag, "", "", kTreeVerbs, "keep the owner",
        [](Draft& d, const Value& v) { keep(d, {Keep::Owner}, v.flag); },
-       "Only root can; for others it is without effect, as with rsync."},
+       "Only root can; for others it is without effect, as with rsync, and so it is for names that "
+       "are unknown here."},
       {"sync", "devices", "--devices", "", Kind::Flag, "", "", kTreeVerbs, "copy device files",
        [](Draft& d, const Value& v) { keep(d, {Keep::Devices}, v.flag); }},
       {"sync", "specials", "--specials", "", Kind::Flag, "", "", kTreeVerbs,

@@ -121,7 +121,7 @@ std::vector<Setting> verb_settings() {
       {"", "", "--reason", "TEXT", Kind::Text, "", "", bit(Verb::Pause), "why",
        [](Draft& d, const Value& v) { d.config.pause.reason = v.text; }},
       {"", "", "--until", "TIME", Kind::Text, "", "", bit(Verb::Pause),
-       "when the pause ends by itself: 16:00, 2026-11-30T16:00, or in 90min",
+       "when the pause ends by itself: 16:00, 2026-11-30T16:00, 90min, 2h or 1d",
        [](Draft& d, const Value& v) { d.config.pause.until = v.text; }},
       {"", "", "--fingerprint", "SHA256:...", Kind::Text, "", "", bit(Verb::Trust),
        "trust this key and no other, without asking",

@@ -25,6 +25,23 @@ std::string seconds(Duration span) {
 
 std::string_view other(Side us) { return us == Side::Client ? "server" : "client"; }
 
+// Our exit code says what the operator has to mend, and some of them are no failure to systemd:
+// what can only happen at this side is never taken from the other one.
+Fault as_a_servers(Fault fault) {
+  switch (fault) {
+    case Fault::Network:
+    case Fault::ConnectTimeout:
+    case Fault::Refused:
+    case Fault::Locked:
+    case Fault::HostKey:
+    case Fault::Auth:
+    case Fault::Mismatch:
+    case Fault::Action:
+    case Fault::Paused: return Fault::Protocol;
+    default: return fault;
+  }
+}
+
 }  // namespace
 
 Channel::Channel(Stream& stream, Side us, Clock& clock, const Deadlines& deadlines, Instant run_end)
@@ -320,7 +337,8 @@ bool Channel::handle(Message& message) {
   }
   if (const auto* bye = std::get_if<Abort>(&message)) {
     told_ = true;
-    throw Error(bye->fault, "the " + std::string(other(us_)) + " gave up: " + escape(bye->text));
+    throw Error(us_ == Side::Client ? as_a_servers(bye->fault) : bye->fault,
+                "the " + std::string(other(us_)) + " gave up: " + escape(bye->text));
   }
   if (std::holds_alternative<Bye>(message)) told_ = true;
   return false;

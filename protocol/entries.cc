@@ -116,6 +116,7 @@ struct Previous {
   std::int64_t seconds = 0;
   std::uint32_t users_seen = 0;
   std::uint32_t groups_seen = 0;
+  std::size_t path_bytes = 0;
 
   std::int32_t& mode_of(EntryType type) { return mode[static_cast<std::size_t>(type)]; }
 
@@ -124,6 +125,11 @@ struct Previous {
     if (index > seen || index >= size)
       malformed("an owner is not in the table, or out of its order");
     seen = std::max(seen, index + 1);
+  }
+
+  void count(const Entry& entry) {
+    path_bytes += entry.path.size();
+    if (path_bytes > limits::kPaths) malformed("the paths of one batch are too long together");
   }
 
   void follow(const Entry& entry, const Entries& all) {
@@ -347,6 +353,7 @@ void encode_entries(const Entries& entries, std::string& out) {
   Previous before;
   for (const Entry& entry : entries.list) {
     check_entry(entry);
+    before.count(entry);
     put_entry(entry, before, out);
     before.follow(entry, entries);
   }
@@ -366,6 +373,7 @@ Entries decode_entries(wire::Reader& in, Features negotiated) {
   for (std::size_t i = 0; i < count; ++i) {
     Entry entry = get_entry(in, before);
     check_entry(entry);
+    before.count(entry);
     const Features needed = needed_by(entry);
     if ((needed & negotiated) != needed)
       malformed("an entry uses a feature that was not agreed on");

@@ -34,6 +34,7 @@ class Flags {
   constexpr bool has(E flag) const { return (bits_ & static_cast<std::uint32_t>(flag)) != 0; }
   constexpr Flags operator&(Flags other) const { return from_bits(bits_ & other.bits_); }
   constexpr Flags operator|(Flags other) const { return from_bits(bits_ | other.bits_); }
+  constexpr Flags without(Flags other) const { return from_bits(bits_ & ~other.bits_); }
   constexpr bool operator==(const Flags&) const = default;
 
  private:

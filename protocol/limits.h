@@ -26,6 +26,15 @@ inline constexpr std::size_t kHello = std::size_t{1}
                                       << 20;   // payload of a hello, its index included
 inline constexpr std::size_t kIndex = 32'768;  // entries that a hello tells of
 inline constexpr std::size_t kManifest = std::size_t{1} << 20;  // payload of one manifest part
+// Of the paths of one batch, which front coding and compression make small on the wire.
+inline constexpr std::size_t kPaths = std::size_t{16} << 20;
+// Of all that a client keeps of a session's entries, contents aside; with more entries than a
+// million so many bytes for each of them as that makes.
+inline constexpr std::size_t kKept = std::size_t{256} << 20;
+inline constexpr std::size_t kOwners = 65'536;        // distinct users, or groups, of one tree
+inline constexpr std::size_t kAllProblems = 100'000;  // of one session
+// Looks at a byte under a pattern's position, in matching our names with the server's own rules.
+inline constexpr std::size_t kFilterSteps = std::size_t{1} << 30;
 inline constexpr std::size_t kBlock = std::size_t{256}
                                       << 10;   // file bytes in one data or delta message
 inline constexpr std::size_t kSmall = 16'384;  // payload of a message without bulk
@@ -49,6 +58,7 @@ inline constexpr auto kTable = std::to_array<Limit>({
     {"text", kText, "bytes of text for people"},
     {"filter-rule", kFilterRule, "bytes in one filter rule"},
     {"filter-rules", kFilterRules, "filter rules in one run"},
+    {"filter-steps", kFilterSteps, "steps in matching a server's rules, 100000 for each name"},
     {"xattrs", kXattrs, "extended attributes of one entry"},
     {"xattr-value", kXattrValue, "bytes in one attribute value"},
     {"principals", kPrincipals, "distinct users, or groups, in one batch"},
@@ -57,6 +67,10 @@ inline constexpr auto kTable = std::to_array<Limit>({
     {"hello", kHello, "bytes of a hello"},
     {"index", kIndex, "entries of which a hello holds fingerprints"},
     {"manifest", kManifest, "bytes of one manifest part"},
+    {"paths", kPaths, "bytes in the paths of one batch, written out"},
+    {"kept", kKept, "bytes that a client keeps of the entries of a session, without contents"},
+    {"owners", kOwners, "distinct users, or groups, of one tree"},
+    {"all-problems", kAllProblems, "problems in one session"},
     {"block", kBlock, "file bytes in one data, delta or signature part"},
     {"small", kSmall, "bytes of a message without bulk"},
     {"ping", kPing, "bytes that a ping may ask back"},

@@ -211,7 +211,11 @@ std::optional<bool> FilterWalk::excludes(const Rules& rules, const Question& que
       continue;
     }
     if (rule->xattr != question.xattr) continue;
-    if (rule->pattern.matches(question.subject) != rule->negate) {
+    const bool matches = rule->pattern.matches(question.subject, &steps_);
+    if (config_.max_steps != 0 && steps_ > config_.max_steps) {
+      throw Error(Fault::Protocol, "the filter rules of the other side take too long to match");
+    }
+    if (matches != rule->negate) {
       return rule->kind == FilterRule::Kind::Exclude;
     }
   }

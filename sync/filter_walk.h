@@ -44,6 +44,8 @@ class FilterWalk {
     // not even read.
     bool sender = true;
     bool receiver = true;
+    // Of all matches together; more is an Error of class Protocol. 0: no limit.
+    std::uint64_t max_steps = 0;
   };
 
   FilterWalk(const FilterList& list, Config config);
@@ -113,6 +115,7 @@ class FilterWalk {
   std::vector<Level> levels_;
   Rules mandatory_;
   Rules rules_;
+  mutable std::uint64_t steps_ = 0;
 };
 
 }  // namespace xs

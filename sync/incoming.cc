@@ -53,14 +53,11 @@ struct Incoming::Batch {
   bool complete = false;
 
   // Each part is sorted; all of them together must be, too.
-  void check_order() const {
-    for (std::size_t i = 1; i < entries.list.size(); ++i) {
-      if (!path_less(entries.list[i - 1].path, entries.list[i].path))
-        throw Error(Fault::Protocol, "entries out of order");
+  void lacks(const std::string& path) {
+    if (!gone.empty() && !path_less(gone.back(), path)) {
+      throw Error(Fault::Protocol, "paths out of order");
     }
-    for (std::size_t i = 1; i < gone.size(); ++i) {
-      if (!path_less(gone[i - 1], gone[i])) throw Error(Fault::Protocol, "paths out of order");
-    }
+    gone.push_back(path);
   }
 };
 
@@ -133,6 +130,25 @@ void Incoming::check_wish(const Entry& entry) {
               "the server sends " + quote(entry.path) + ", which our rules exclude");
 }
 
+// A peer can make a frame of a few bytes swell, so what counts is what it becomes. Never given
+// back: what was replaced was paid for as well.
+void Incoming::keep(std::size_t bytes) {
+  constexpr std::uint64_t kForEach = limits::kKept / 1'000'000;
+  const std::uint64_t most =
+      std::max<std::uint64_t>(limits::kKept, kForEach * setting_.max_entries);
+  kept_ += bytes;
+  if (kept_ <= most) return;
+  throw Error(Fault::Refused, "the names and attributes of the source take more than " +
+                                  std::to_string(most >> 20) + " MiB: nothing was changed");
+}
+
+void Incoming::keep(const Entry& entry) {
+  std::size_t bytes = entry.path.size();
+  if (entry.type != EntryType::File) bytes += entry.content.size();
+  for (const Xattr& one : entry.xattrs) bytes += sizeof one + one.name.size() + one.value.size();
+  keep(bytes);
+}
+
 template <class M>
 Incoming::Batch Incoming::collect(Message message) {
   Batch batch;
@@ -147,18 +163,31 @@ Incoming::Batch Incoming::collect(Message message) {
         throw Error(Fault::Refused, "the source has more than " +
                                         std::to_string(setting_.max_entries) + " entries");
       }
+      const bool in_order =
+          entries.size() == 0 || path_less(entries.so_far().list.back().path, entry.path);
+      if (!in_order) throw Error(Fault::Protocol, "entries out of order");
       check_wish(entry);
+      keep(entry);
       if (fetch_) fetch_->forget(entry.path);
       ++received_;
       entries.add(part->entries, std::move(entry));
       inlined.take_last();
     }
+    const Entries& all = entries.so_far();
+    if (std::max(all.users.size(), all.groups.size()) > limits::kOwners) {
+      throw Error(Fault::Refused, "the files of the source have more than " +
+                                      std::to_string(limits::kOwners) + " owners");
+    }
     take_gone(*part, batch);
+    problems_ += part->problems.size();
+    if (problems_ > limits::kAllProblems) {
+      throw Error(Fault::Refused, "the server has more than " +
+                                      std::to_string(limits::kAllProblems) + " problems to tell");
+    }
     setting_.problems(part->problems);
     if (part->part != Part::More) {
       batch.complete = part->part == Part::Complete;
       batch.entries = entries.take();
-      batch.check_order();
       return batch;
     }
     message = channel_.receive();
@@ -172,14 +201,15 @@ void Incoming::take_gone(const Manifest& part, Batch& batch) const {
       throw Error(Fault::Protocol, "the server lacks entry " + std::to_string(place) +
                                        ", of which it was never told");
     }
-    batch.gone.push_back(setting_.local.list[place].path);
+    batch.lacks(setting_.local.list[place].path);
   }
 }
 
 void Incoming::take_gone(const Changed& part, Batch& batch) {
   for (const std::string& path : part.gone) {
     if (fetch_) fetch_->forget(path);
-    batch.gone.push_back(path);
+    keep(sizeof path + path.size());
+    batch.lacks(path);
   }
 }
 

@@ -60,6 +60,8 @@ class Incoming {
   struct Batch;
   class Inlined;
   void check_wish(const Entry& entry);
+  void keep(std::size_t bytes);
+  void keep(const Entry& entry);
   template <class M>
   Batch collect(Message message);
   void take_gone(const Manifest& part, Batch& batch) const;
@@ -74,6 +76,8 @@ class Incoming {
   std::vector<std::uint32_t> numbers_;
   std::size_t told_ = 0;            // entries of ours that the server knows by their places
   std::uint32_t received_ = 0;      // entries, and so the next number
+  std::uint64_t kept_ = 0;          // bytes of memory, of which a peer may take so many only
+  std::size_t problems_ = 0;        // told so far
   std::optional<Staging> staging_;  // once there is something to stage
   std::optional<Fetch> fetch_;
 };

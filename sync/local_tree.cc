@@ -13,6 +13,7 @@
 namespace xs {
 namespace {
 
+constexpr std::uint64_t kStepsForEach = 100'000;
 constexpr std::size_t kMergeFile = std::size_t{64} << 10;
 
 bool holds(const std::vector<std::string>& sorted, std::string_view path) {
@@ -33,6 +34,26 @@ std::optional<std::string> read_rule_file(const Dir& root, const std::string& pa
   const auto file = root.walk(parts.parent).open_file_if_exists(parts.name, O_RDONLY);
   if (!file) return std::nullopt;
   return read_all(file->get(), kMergeFile, path);
+}
+
+std::vector<std::string> names_behind(const std::vector<std::string>& rules, const Entries& local,
+                                      const std::string& root_path) {
+  std::vector<std::string> names;
+  if (rules.empty()) return names;
+  const FilterList list = FilterList::from_wire(rules);
+  FilterWalk::Config config;
+  config.root = root_path;
+  config.receiver = false;
+  // A step takes some nanoseconds, and no deadline is looked at meanwhile.
+  config.max_steps =
+      std::min<std::uint64_t>(limits::kFilterSteps, kStepsForEach * (local.list.size() + 100));
+  FilterWalk walk(list, config);
+  for (const Entry& entry : local.list) {
+    const bool is_dir = entry.type == EntryType::Dir;
+    if (entry.path.empty() || !walk.hidden_with_parents(entry.path, is_dir)) continue;
+    names.push_back(entry.path);
+  }
+  return names;
 }
 
 LocalTree scan_destination(const Dir& root, const std::string& root_path, const Options& options,

@@ -32,6 +32,11 @@ struct LocalTree {
 LocalTree scan_destination(const Dir& root, const std::string& root_path, const Options& options,
                            const FilterList& filters);
 
+// The names of ours that rules of the server hide, from its welcome. Protocol: rules that take too
+// long to match.
+std::vector<std::string> names_behind(const std::vector<std::string>& rules, const Entries& local,
+                                      const std::string& root_path);
+
 // A per-directory rule file, by its path below the root; nothing outside of the root is ever read.
 std::optional<std::string> read_rule_file(const Dir& root, const std::string& path);
 

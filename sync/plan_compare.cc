@@ -123,10 +123,39 @@ Comparer::Comparer(const Entries& local, const Entries& target, const Options& o
                    const TransferPolicy* policy)
     : options_(options),
       policy_(policy),
-      users_(unify(local.users, policy != nullptr ? policy->users(target.users) : target.users,
-                   options.scan.has(Scan::NumericIds))),
-      groups_(unify(local.groups, policy != nullptr ? policy->groups(target.groups) : target.groups,
-                    options.scan.has(Scan::NumericIds))) {}
+      users_(users(local, target)),
+      groups_(groups(local, target)) {}
+
+Comparer::Ids Comparer::users(const Entries& local, const Entries& target) const {
+  if (!options_.keep.has(Keep::Owner)) return {};
+  if (policy_ == nullptr) {
+    return unify(local.users, target.users, options_.scan.has(Scan::NumericIds));
+  }
+  Ids ids;
+  for (const Principal& one : local.users) ids.local.push_back(one.id);
+  for (const Principal& one : policy_->users(target.users)) {
+    ids.target.push_back(policy_->user_number(one).value_or(kNoIndex));
+  }
+  return ids;
+}
+
+Comparer::Ids Comparer::groups(const Entries& local, const Entries& target) const {
+  if (!options_.keep.has(Keep::Group)) return {};
+  if (policy_ == nullptr) {
+    return unify(local.groups, target.groups, options_.scan.has(Scan::NumericIds));
+  }
+  Ids ids;
+  for (const Principal& one : local.groups) ids.local.push_back(one.id);
+  for (const Principal& one : policy_->groups(target.groups)) {
+    ids.target.push_back(policy_->group_number(one).value_or(kNoIndex));
+  }
+  return ids;
+}
+
+bool Comparer::Ids::differ(std::uint32_t ours, std::uint32_t theirs) const {
+  const std::uint32_t wanted = target.at(theirs);
+  return wanted != kNoIndex && local.at(ours) != wanted;
+}
 
 Comparer::Ids Comparer::unify(const std::vector<Principal>& local,
                               const std::vector<Principal>& target, bool numeric) {
@@ -157,10 +186,8 @@ Change Comparer::differences(const Entry& local, const Entry& target) const {
   // Linux has no mode of symbolic links.
   change.mode =
       keep.has(Keep::Permissions) && target.type != EntryType::Symlink && !same_mode(local, target);
-  change.owner =
-      keep.has(Keep::Owner) && users_.local.at(local.owner) != users_.target.at(target.owner);
-  change.group =
-      keep.has(Keep::Group) && groups_.local.at(local.group) != groups_.target.at(target.group);
+  change.owner = keep.has(Keep::Owner) && users_.differ(local.owner, target.owner);
+  change.group = keep.has(Keep::Group) && groups_.differ(local.group, target.group);
   if (!local.xattrs.empty() || !target.xattrs.empty()) compare_xattrs(local, target, change);
   return change;
 }

@@ -78,13 +78,17 @@ class Comparer {
   bool has_bytes(const Entry& local, const Entry& target, const Change& change) const;
 
  private:
-  // One number for each principal that counts as the same, of both tables.
+  // One number for each principal that counts as the same, of both tables; kNoIndex: one that
+  // nothing here can be given to, and that therefore makes no difference.
   struct Ids {
     std::vector<std::uint32_t> local;
     std::vector<std::uint32_t> target;
+    bool differ(std::uint32_t ours, std::uint32_t theirs) const;
   };
   static Ids unify(const std::vector<Principal>& local, const std::vector<Principal>& target,
                    bool numeric);
+  Ids users(const Entries& local, const Entries& target) const;
+  Ids groups(const Entries& local, const Entries& target) const;
   bool content_differs(const Entry& local, const Entry& target) const;
   void compare_xattrs(const Entry& local, const Entry& target, Change& change) const;
 

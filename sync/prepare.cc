@@ -121,7 +121,10 @@ std::optional<std::uint32_t> FinalAttributes::uid(std::uint32_t index) {
     const Principal user = policy_ != nullptr ? policy_->users({target_.users.at(index)}).front()
                                               : target_.users.at(index);
     at->second = options_.scan.has(Scan::NumericIds) ? user.id : local_uid(user);
-    if (!at->second) spdlog::warn("user {} is unknown here; its files are ours", quote(user.name));
+    if (!at->second) {
+      spdlog::warn("user {} is unknown here; its files keep theirs, and new ones are ours",
+                   quote(user.name));
+    }
   }
   return at->second;
 }
@@ -132,27 +135,34 @@ std::optional<std::uint32_t> FinalAttributes::gid(std::uint32_t index) {
     const Principal group = policy_ != nullptr ? policy_->groups({target_.groups.at(index)}).front()
                                                : target_.groups.at(index);
     at->second = options_.scan.has(Scan::NumericIds) ? group.id : local_gid(group);
+    const bool known = at->second.has_value();
+    if (known && !may_give_group(*at->second)) at->second.reset();
     if (!at->second) {
-      spdlog::warn("group {} is unknown here; its files have ours", quote(group.name));
+      spdlog::warn("group {} is {} here; its files keep theirs, and new ones have ours",
+                   group.name.empty() ? std::to_string(group.id) : quote(group.name),
+                   known ? "none of ours" : "unknown");
     }
   }
   return at->second;
 }
 
+bool FinalAttributes::may_give_group(std::uint32_t number) const {
+  return privileged_ || policy_ == nullptr || policy_->group_number({{}, number}).has_value();
+}
+
 Attributes FinalAttributes::of(const Entry& entry) {
   Attributes final;
   const bool modes = options_.keep.has(Keep::Permissions);
-  const bool owners = options_.keep.has(Keep::Owner);
-  const bool groups = options_.keep.has(Keep::Group);
+  if (privileged_ && options_.keep.has(Keep::Owner)) final.uid = uid(entry.owner);
+  if (options_.keep.has(Keep::Group)) final.gid = gid(entry.group);
+  const bool whose = (final.uid || !privileged_) && final.gid;
   std::optional<FileStat> now;
-  if (!modes || !owners || !groups || labels_) now = disk_.stat(entry.path);
+  if (!modes || !whose || labels_) now = disk_.stat(entry.path);
   const bool same_type = now && now->type() == entry.type;
   const std::uint32_t wanted = policy_ != nullptr ? policy_->mode(entry) : entry.mode;
   final.mode = modes ? wanted : same_type ? std::uint32_t{now->permissions()} : wanted & ~mask_;
-  if (privileged_ && owners) final.uid = uid(entry.owner);
-  if (privileged_ && !owners && now) final.uid = now->uid;
-  if (groups) final.gid = gid(entry.group);
-  if (!groups && now) final.gid = now->gid;
+  if (now && privileged_ && !final.uid) final.uid = now->uid;
+  if (now && !final.gid && may_give_group(now->gid)) final.gid = now->gid;
   if (entry.type != EntryType::Dir || options_.keep.has(Keep::Times)) {
     final.mtime_ns = entry.mtime_ns;
   }

@@ -37,6 +37,7 @@ class FinalAttributes {
  private:
   std::optional<std::uint32_t> uid(std::uint32_t index);
   std::optional<std::uint32_t> gid(std::uint32_t index);
+  bool may_give_group(std::uint32_t number) const;
 
   Disk& disk_;
   const Entries& target_;

@@ -2,11 +2,11 @@
 #include "sync/receiver.h"
 
 #include <algorithm>
+#include <set>
 #include <variant>
 
 #include "base/text.h"
 #include "protocol/entries.h"
-#include "sync/filter_walk.h"
 #include "sync/hash.h"
 #include "sync/incoming.h"
 #include "sync/local_tree.h"
@@ -89,24 +89,42 @@ class Receiver::Session {
         target_(incoming_.target()) {}
 
   PullResult run() {
+    exchange();
+    set_links_aside();
+    return std::move(result_);
+  }
+
+ private:
+  void exchange() {
     result_.recovered = state_.recovery.completed;
-    result_.problems = state_.local.scan.problems;
+    add_problems(state_.local.scan.problems);
     add_problems(state_.recovery.problems);
     const Hello hello = make_hello();
     const Welcome welcome = channel_.connect(hello);
     Message answer = channel_.receive();
     if (const auto* same = std::get_if<Unchanged>(&answer)) return unchanged(*same);
-    take_fence(welcome);
+    // That the server lacks what it excludes itself is no reason to delete ours.
+    fenced_ = names_behind(welcome.filters, local_, request_.destination);
     const bool complete = incoming_.take_manifest(std::move(answer), hello.index.has_value());
     if (looks_only()) {
       preview(complete);
     } else {
       pull(complete);
     }
-    return std::move(result_);
   }
 
- private:
+  // Links that nobody wanted are no failure, as with rsync; a run says how many it passed over. One
+  // of ours in the way of something else remains one.
+  void set_links_aside() {
+    if (request_.options.keep.has(Keep::Symlinks)) return;
+    const auto passed = std::erase_if(result_.problems, [this](const Problem& one) {
+      return one.what == kLinkNotCopied && find_entry(target_, one.path) == nullptr;
+    });
+    if (passed == 0) return;
+    result_.notes.push_back(std::to_string(passed) + " symbolic " +
+                            (passed == 1 ? "link" : "links") + " not copied (--links)");
+  }
+
   bool looks_only() const { return request_.preview && !request_.examine; }
 
   Hello make_hello() const {
@@ -131,7 +149,7 @@ class Receiver::Session {
     return hello;
   }
 
-  PullResult unchanged(const Unchanged& same) {
+  void unchanged(const Unchanged& same) {
     if (same.generation != generation(local_, request_.options)) {
       throw Error(Fault::Protocol, "the server calls another generation than ours unchanged");
     }
@@ -139,31 +157,11 @@ class Receiver::Session {
     if (request_.approve) request_.approve({}, local_, local_, result_.problems);
     count(local_);
     result_.generation = same.generation;
-    return std::move(result_);
   }
 
   void add_problems(const std::vector<Problem>& more) {
     for (const Problem& problem : more) {
-      if (std::find(result_.problems.begin(), result_.problems.end(), problem) ==
-          result_.problems.end()) {
-        result_.problems.push_back(problem);
-      }
-    }
-  }
-
-  // Names that the server itself excludes: that it lacks them is no reason to delete ours.
-  void take_fence(const Welcome& welcome) {
-    if (welcome.filters.empty()) return;
-    const FilterList rules = FilterList::from_wire(welcome.filters);
-    FilterWalk::Config config;
-    config.root = request_.destination;
-    config.receiver = false;
-    FilterWalk walk(rules, config);
-    for (const Entry& entry : local_.list) {
-      if (!entry.path.empty() &&
-          walk.hidden_with_parents(entry.path, entry.type == EntryType::Dir)) {
-        fenced_.push_back(entry.path);
-      }
+      if (told_.emplace(problem.path, problem.what).second) result_.problems.push_back(problem);
     }
   }
 
@@ -328,6 +326,7 @@ class Receiver::Session {
   const Entries& local_;
   Channel& channel_;
   PullResult result_;
+  std::set<std::pair<std::string, std::string>> told_;  // of its problems
   Incoming incoming_;
   const Entries& target_;
   std::vector<std::string> fenced_;

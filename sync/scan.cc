@@ -280,18 +280,18 @@ class Walker {
 
   std::string_view not_kept(EntryType type) const {
     switch (type) {
-      case EntryType::Symlink: return keeps(Keep::Symlinks) ? "" : "symbolic link";
-      case EntryType::Fifo: return keeps(Keep::Specials) ? "" : "fifo";
-      case EntryType::Socket: return keeps(Keep::Specials) ? "" : "socket";
+      case EntryType::Symlink: return keeps(Keep::Symlinks) ? "" : kLinkNotCopied;
+      case EntryType::Fifo: return keeps(Keep::Specials) ? "" : "fifo not copied";
+      case EntryType::Socket: return keeps(Keep::Specials) ? "" : "socket not copied";
       case EntryType::CharDevice:
-      case EntryType::BlockDevice: return keeps(Keep::Devices) ? "" : "device";
+      case EntryType::BlockDevice: return keeps(Keep::Devices) ? "" : "device not copied";
       default: return "";
     }
   }
 
   void visit_leaf(const Level& level, std::string_view name, std::string path, const FileStat& st) {
     if (const std::string_view what = not_kept(st.type()); !what.empty()) {
-      return problem(path, std::string(what) + " not copied");
+      return problem(path, std::string(what));
     }
     const bool linked = keeps(Keep::Hardlinks) && st.is_file() && st.nlink > 1;
     if (linked) {

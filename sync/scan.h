@@ -22,6 +22,10 @@ namespace xs {
 // the destination of a sync itself: a problem, and left alone.
 inline constexpr std::string_view kStagingName = ".xroad-sync";
 
+// The problem of a symbolic link where none is to be copied: left alone as with every problem, and
+// what was asked for.
+inline constexpr std::string_view kLinkNotCopied = "symbolic link not copied";
+
 struct ScanRequest {
   Options options;
   // Whether the filter hides this name; what is hidden is neither listed nor entered.

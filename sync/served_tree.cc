@@ -61,12 +61,18 @@ ServedTree::ServedTree(const std::string& root, ServedRules rules, Clock& clock)
 bool ServedTree::same_walk(const Options& one, Options other) {
   other.compare = one.compare;  // only which digests are read
   other.inline_limit = one.inline_limit;
+  // What was read of the owners can be left out: only a client with privilege asks for them.
+  if (one.keep.has(Keep::Owner)) other.keep = other.keep | Flags<Keep>{Keep::Owner};
   return one == other;
 }
 
 void ServedTree::compare_as(const Options& options) {
   assert(same_walk(rules_.options, options));
+  const bool forget = rules_.options.keep.has(Keep::Owner) && !options.keep.has(Keep::Owner);
   rules_.options = options;
+  if (!forget) return;
+  tree_.entries.users.assign(1, {});  // as a scan without them leaves the table
+  for (Entry& entry : tree_.entries.list) entry.owner = 0;
 }
 
 // Names and metadata only.

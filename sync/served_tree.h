@@ -44,7 +44,8 @@ class ServedTree {
 
   void set_pulse(std::function<void()> pulse) { rules_.pulse = std::move(pulse); }
   const ScanResult& tree() const { return tree_; }
-  // Whether one scan serves both: they differ only in what is read of the files.
+  // Whether a scan with the first serves the second: it differs only in what is read of the files,
+  // or leaves out the owners.
   static bool same_walk(const Options& one, Options other);
   void compare_as(const Options& options);
 

@@ -2,6 +2,9 @@
 #include "sync/transfer_policy.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -35,12 +38,24 @@ void map_table(const IdMap& map, std::vector<Principal>& table, Look look) {
   }
 }
 
+std::vector<std::uint32_t> our_groups() {
+  const int count = ::getgroups(0, nullptr);
+  std::vector<gid_t> groups(count > 0 ? static_cast<std::size_t>(count) : 0);
+  if (!groups.empty() && ::getgroups(count, groups.data()) != count) {
+    throw_errno("getgroups", "our own groups");
+  }
+  groups.push_back(::getegid());
+  return {groups.begin(), groups.end()};
+}
+
 }  // namespace
 
 TransferPolicy::TransferPolicy(const TransferRules& rules, const Options& options,
                                std::uint32_t mask)
     : rules_(rules),
       numeric_(options.scan.has(Scan::NumericIds)),
+      privileged_(::geteuid() == 0),
+      own_groups_(our_groups()),
       users_(one_map("--usermap", rules.user_maps, local_uid)),
       groups_(one_map("--groupmap", rules.group_maps, local_gid)) {
   for (const std::string& spec : rules.modes) modes_.add(spec, mask);
@@ -61,6 +76,19 @@ std::vector<Principal> TransferPolicy::groups(std::vector<Principal> table) cons
   Names names(numeric_);
   map_table(groups_, table, [&names](std::uint32_t id) { return names.group(id); });
   return table;
+}
+
+std::optional<std::uint32_t> TransferPolicy::user_number(const Principal& user) const {
+  if (!privileged_) return std::nullopt;
+  return numeric_ ? user.id : local_uid(user);
+}
+
+std::optional<std::uint32_t> TransferPolicy::group_number(const Principal& group) const {
+  const auto number = numeric_ ? group.id : local_gid(group);
+  const auto is_ours = [this](std::uint32_t one) {
+    return std::find(own_groups_.begin(), own_groups_.end(), one) != own_groups_.end();
+  };
+  return number && (privileged_ || is_ours(*number)) ? number : std::nullopt;
 }
 
 bool TransferPolicy::leaves(const Entry& entry, const Entry& file, const Entry* ours) const {
@@ -99,6 +127,7 @@ bool TransferPolicy::is_up_to_date(std::int64_t ours_ns, std::int64_t theirs_ns)
 Options options_under(const TransferRules& rules, Options options) {
   if (!rules.user_maps.empty()) options.keep = options.keep | Flags<Keep>{Keep::Owner};
   if (!rules.group_maps.empty()) options.keep = options.keep | Flags<Keep>{Keep::Group};
+  if (::geteuid() != 0) options.keep = options.keep.without({Keep::Owner});
   return options;
 }
 

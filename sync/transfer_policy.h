@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -33,6 +34,11 @@ class TransferPolicy {
   // What the tables of owners are here.
   std::vector<Principal> users(std::vector<Principal> table) const;
   std::vector<Principal> groups(std::vector<Principal> table) const;
+  // The number that a file of ours can be given for somebody of those tables. Nothing: a name that
+  // is unknown here, or not ours to give; without effect then, as with rsync: neither compared nor
+  // set.
+  std::optional<std::uint32_t> user_number(const Principal& user) const;
+  std::optional<std::uint32_t> group_number(const Principal& group) const;
 
   // Whether the entry, with everything below it, is left alone. `file` describes the file of which
   // it is a name (itself unless it is a hard link); `ours` is what stands at its path, or nullptr.
@@ -49,12 +55,15 @@ class TransferPolicy {
 
   TransferRules rules_;
   bool numeric_ = false;
+  bool privileged_ = true;
+  std::vector<std::uint32_t> own_groups_;  // without privilege: those that files may get
   ModeSpec modes_;
   IdMap users_;
   IdMap groups_;
 };
 
-// The options that a run with these rules has: owner maps want owners to be managed.
+// The options that a run with these rules has: owner maps want owners to be managed, and without
+// privilege no owner is, since no file can be given away.
 Options options_under(const TransferRules& rules, Options options);
 
 // Whether a symbolic link at `path` may lead out of the tree: its target is empty or absolute,

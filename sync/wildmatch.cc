@@ -332,11 +332,12 @@ std::optional<std::string_view> PathPattern::text_of(const PathSubject& subject)
   return text.substr(from);
 }
 
-bool PathPattern::matches(const PathSubject& subject) const {
+bool PathPattern::matches(const PathSubject& subject, std::uint64_t* steps) const {
+  if (steps != nullptr) ++*steps;
   if (dirs_only_ && !subject.is_dir) return false;
   const auto text = text_of(subject);
   if (!text) return false;
-  if (!wild_.empty()) return wild_.front().matches(*text, start_);
+  if (!wild_.empty()) return wild_.front().matches(*text, start_, steps);
   return *text == literal_;
 }
 

@@ -77,7 +77,8 @@ class PathPattern {
   // directory's name holds.
   PathPattern(std::string_view pattern, bool dirs_only, bool absolute, std::string_view base);
 
-  bool matches(const PathSubject& subject) const;
+  // `steps`, where given, grows as with a Wildcard, by one at least.
+  bool matches(const PathSubject& subject, std::uint64_t* steps = nullptr) const;
 
  private:
   enum class Mode : std::uint8_t { LastName, LastNames, WholePath };

@@ -149,6 +149,28 @@ TEST_CASE("channel: the peer's abort keeps its class, and its words are escaped"
   CHECK(written_messages(client.stream).size() == 1);  // an abort is not answered with an abort
 }
 
+TEST_CASE("channel: a server cannot choose an exit code that only we can have", "[protocol]") {
+  for (const FaultInfo& info : kFaults) {
+    ScriptedClient client;
+    client.open(frames({Abort{info.fault, "so there"}}));
+    const Error error = error_of([&] { client.channel->receive(); });
+    INFO(info.name);
+    CHECK_THAT(error.text(), Contains("so there"));
+    switch (info.fault) {
+      case Fault::Network:
+      case Fault::ConnectTimeout:
+      case Fault::Refused:
+      case Fault::Locked:  // 40, which is a success to the unit
+      case Fault::HostKey:
+      case Fault::Auth:
+      case Fault::Mismatch:
+      case Fault::Action:
+      case Fault::Paused: CHECK(error.fault() == Fault::Protocol); break;
+      default: CHECK(error.fault() == info.fault);
+    }
+  }
+}
+
 TEST_CASE("channel: text before the preamble is quoted, with what to do", "[protocol]") {
   ScriptedClient client;
   SECTION("a banner, then a working server") {

@@ -250,3 +250,54 @@ TEST_CASE("entries: an entry of a large tree costs at most 14 bytes after compre
   CHECK(each >
         4.0);  // a tree of random times cannot be smaller: the test would be measuring nothing
 }
+
+TEST_CASE("entries: paths that front coding hides the length of are counted as written out",
+          "[protocol]") {
+  Entries entries;
+  entries.users = entries.groups = {{"", 0}};
+  const std::string deep = [] {
+    std::string path;
+    while (path.size() < 4000) path += std::string(99, 'x') + "/";
+    return path;
+  }();
+  const auto grow = [&](std::size_t count) {
+    while (entries.list.size() < count) {
+      Entry entry;
+      entry.type = EntryType::Dir;
+      entry.path = deep + std::to_string(10'000 + entries.list.size());
+      entries.list.push_back(entry);
+    }
+  };
+  const std::size_t most = limits::kPaths / (deep.size() + 5);
+  grow(most);
+  std::string bytes;
+  encode_entries(entries, bytes);
+  CHECK(bytes.size() < limits::kManifest);
+  wire::Reader fits(bytes);
+  CHECK(decode_entries(fits, kOurFeatures) == entries);
+  // One more of the same form as the last: the count is two bytes in both.
+  std::string shorter;
+  entries.list.pop_back();
+  encode_entries(entries, shorter);
+  const std::string last = bytes.substr(shorter.size());
+  grow(most + 1);
+  CHECK_THROWS_AS(encode_entries(entries, bytes), Error);
+  std::string count, next;
+  wire::put_number(count, most);
+  wire::put_number(next, most + 1);
+  REQUIRE(count.size() == next.size());
+  std::string full;
+  entries.list.pop_back();
+  encode_entries(entries, full);
+  full.replace(full.find(count), count.size(), next);
+  std::string one = last;
+  ++one[one.size() - 6];
+  full += one;
+  wire::Reader over(full);
+  try {
+    decode_entries(over, kOurFeatures);
+    FAIL("it was taken");
+  } catch (const Error& error) {
+    CHECK(std::string(error.text()).find("too long together") != std::string::npos);
+  }
+}

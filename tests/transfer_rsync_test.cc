@@ -190,3 +190,64 @@ TEST_CASE("transfer: a destination is made, one level or with --mkpath all", "[s
   pull(source, ours.path_of("two/three/four"), mix.request);
   CHECK(ours.read("two/three/four/f") == "x");
 }
+
+TEST_CASE("transfer: links that nobody asked for are passed over, as rsync does", "[sync]") {
+  const bool compare = rsync_is_here();
+  TempTree source, theirs, ours;
+  source.file("f", "x").symlink("l", "f").symlink("m", "nowhere").file("d/g", "y");
+  for (TempTree* tree : {&theirs, &ours}) tree->file("l", "mine").symlink("old", "f");
+  Mix mix = plain();
+  mix.options = {"-r"};
+  mix.request.options.keep = {};
+  mix.request.remove = true;
+  mix.options.emplace_back("--delete");
+  if (compare) CHECK(rsync(mix, source, theirs) == test::kCleanEnd);
+  const PullResult result = pull(source, ours.path(), mix.request);
+  CHECK(result.problems.empty());
+  REQUIRE(result.notes.size() == 1);
+  CHECK(result.notes[0].find("symbolic link") != std::string::npos);
+  CHECK(ours.read("l") == "mine");
+  CHECK_FALSE(ours.exists("m"));
+  CHECK(ours.read("d/g") == "y");
+  if (compare) CHECK(theirs.read("l") == "mine");
+  const PullResult again = pull(source, ours.path(), mix.request);
+  CHECK_FALSE(again.changed);
+  CHECK(again.problems.empty());
+  source.file("old", "a file, where we have a link");
+  const PullResult in_the_way = pull(source, ours.path(), mix.request);
+  REQUIRE(in_the_way.problems.size() == 1);
+  CHECK(in_the_way.problems[0].path == "old");
+}
+
+// Told in DIFFERENCES of xroad-sync(1), with the reasons.
+TEST_CASE("transfer: without times a new file has the source's all the same, and rsync's its own",
+          "[sync]") {
+  const bool compare = rsync_is_here();
+  TempTree source, theirs, ours;
+  source.file("f", "x").mtime("f", kSecond);
+  Mix mix = plain();
+  mix.options = {"-r"};
+  mix.request.options.keep = {};
+  if (compare) rsync(mix, source, theirs);
+  mix.request.options.compare = Compare::Quick;
+  CHECK(pull(source, ours.path(), mix.request).changed);
+  CHECK(ours.stat("f").st_mtim.tv_sec == 1);
+  if (compare) CHECK(theirs.stat("f").st_mtim.tv_sec > 1);
+  CHECK_FALSE(pull(source, ours.path(), mix.request).changed);
+}
+
+TEST_CASE("transfer: the directories of backups are private, where rsync's are open", "[sync]") {
+  const bool compare = rsync_is_here();
+  TempTree source, theirs, ours;
+  source.file("d/f", "new");
+  for (TempTree* tree : {&theirs, &ours}) tree->file("d/f", "old");
+  Mix mix = plain();
+  mix.options = {"-a", "-c", "--backup", "--backup-dir=kept"};
+  mix.request.transfer.backup = true;
+  mix.request.transfer.backup_dir = "kept";
+  if (compare) rsync(mix, source, theirs);
+  pull(source, ours.path(), mix.request);
+  CHECK(ours.read("kept/d/f") == "old");
+  CHECK((ours.stat("kept").st_mode & 0777U) == 0700U);
+  if (compare) CHECK((theirs.stat("kept").st_mode & 0077U) != 0);
+}
