@@ -54,7 +54,7 @@ class Applier {
       case ActionKind::InstallIndex: return place(step);
       case ActionKind::Delete: return remove(step);
       case ActionKind::DeleteDir: return remove_dir(step);
-      case ActionKind::DirAttributes: return disk_.set_attributes(step.path, step.attributes);
+      case ActionKind::DirAttributes: return disk_.set_dir_attributes(step.path, step.attributes);
     }
   }
 

@@ -90,6 +90,8 @@ class Disk {
   virtual void rmdir(const std::string& path) = 0;
   // Sets only what differs, so that what is right already causes no event.
   virtual void set_attributes(const std::string& path, const Attributes& attributes) = 0;
+  // The same for a directory, and for nothing else that may stand there meanwhile (ENOTDIR, ELOOP).
+  virtual void set_dir_attributes(const std::string& path, const Attributes& attributes);
 
   virtual void sync_dir(const std::string& path) = 0;
   virtual std::unique_ptr<DiskVolume> open_volume(const std::string& path) = 0;

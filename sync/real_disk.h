@@ -37,6 +37,7 @@ class RealDisk final : public Disk {
   void unlink(const std::string& path) override;
   void rmdir(const std::string& path) override;
   void set_attributes(const std::string& path, const Attributes& attributes) override;
+  void set_dir_attributes(const std::string& path, const Attributes& attributes) override;
   void sync_dir(const std::string& path) override;
   std::unique_ptr<DiskVolume> open_volume(const std::string& path) override;
   bool same_volume(const std::string& dir, const std::string& other_dir) override;
