@@ -18,6 +18,7 @@
 #include "protocol/messages.h"
 #include "sync/dir.h"
 #include "sync/file_stat.h"
+#include "sync/rights.h"
 
 namespace xs {
 
@@ -100,6 +101,7 @@ class Disk {
   virtual bool volume_sync_reports() = 0;
   // Whether names can be made and removed in the directory, and made safe.
   virtual bool writable(const std::string& dir) = 0;
+  virtual Rights rights() { return {}; }
   virtual bool owned_by_us(const FileStat& st) = 0;  // ours, or its owner hands it to us
 };
 

@@ -43,6 +43,7 @@ class RealDisk final : public Disk {
   bool same_volume(const std::string& dir, const std::string& other_dir) override;
   bool volume_sync_reports() override { return volume_sync_reports_; }
   bool writable(const std::string& dir) override;
+  Rights rights() override { return Rights::of_process(); }
   bool owned_by_us(const FileStat& st) override;
 
  private:
