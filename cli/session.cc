@@ -30,6 +30,17 @@ double chance() {
   return std::uniform_real_distribution<double>(0, 1)(random);
 }
 
+// Both are sorted by path; what the commit had to leave as it was is in the details alone.
+void tell_only(const std::vector<Change>& changes, std::vector<ChangeDetail>& details) {
+  if (details.size() <= changes.size()) return;
+  auto at = changes.begin();
+  std::erase_if(details, [&](const ChangeDetail& detail) {
+    if (at == changes.end() || at->path != detail.change.path) return true;
+    ++at;
+    return false;
+  });
+}
+
 }  // namespace
 
 std::uint64_t new_run_id() {
@@ -116,6 +127,7 @@ Outcome Session::run() {
   std::optional<ThrottledStream> throttled;
   if (config_.bwlimit != 0) throttled.emplace(*stream, clock_, config_.bwlimit);
   outcome_.result = talk(*receiver, throttled ? static_cast<Stream&>(*throttled) : *stream);
+  tell_only(outcome_.result.changes, outcome_.details);
   outcome_.stats.scanning = scanned;
   outcome_.stats.literal = outcome_.result.literal;
   outcome_.stats.sent = sent_;

@@ -12,6 +12,7 @@
 #include "cli/interrupt.h"
 #include "cli/load_config.h"
 #include "cli/options.h"
+#include "cli/owner.h"
 #include "cli/verbs.h"
 
 namespace {
@@ -65,6 +66,7 @@ int run(int argc, char** argv) {
   }
   const Config config = cli::load_config(words, cli::process_environment());
   install_logger(log_of(config));
+  cli::become_owner(config);
   const auto action = std::find_if(kActions.begin(), kActions.end(),
                                    [&](const Action& one) { return one.verb == config.verb; });
   assert(action != kActions.end());

@@ -27,6 +27,13 @@ bool is_conflict(const Error& error) {
   }
 }
 
+// Attributes that the kernel does not let us set, which Inspector did not foresee. The tree is one
+// state all the same; to stop here would leave it between two.
+bool is_refusal(const Step& step, const Error& error) {
+  return step.kind == ActionKind::DirAttributes &&
+         (error.code() == EPERM || error.code() == EACCES);
+}
+
 class Applier {
  public:
   Applier(Disk& disk, bool redo, std::vector<Problem>& problems)
@@ -36,8 +43,10 @@ class Applier {
     try {
       carry_out(step);
     } catch (const Error& error) {
-      if (!is_conflict(error)) throw;
-      problems_.push_back({step.path, "changed by somebody else during the commit: " +
+      const bool refused = is_refusal(step, error);
+      if (!refused && !is_conflict(error)) throw;
+      problems_.push_back({step.path, (refused ? "its attributes could not be set: "
+                                               : "changed by somebody else during the commit: ") +
                                           error.text().substr(0, limits::kText / 2)});
     }
   }
@@ -54,7 +63,7 @@ class Applier {
       case ActionKind::InstallIndex: return place(step);
       case ActionKind::Delete: return remove(step);
       case ActionKind::DeleteDir: return remove_dir(step);
-      case ActionKind::DirAttributes: return disk_.set_attributes(step.path, step.attributes);
+      case ActionKind::DirAttributes: return disk_.set_dir_attributes(step.path, step.attributes);
     }
   }
 

@@ -110,7 +110,8 @@ void ensure_area(Disk& disk, const std::string& area) {
   if (!disk.owned_by_us(*st)) {
     throw Error(Fault::Io,
                 quote(dir) + " belongs to user " + std::to_string(st->uid) +
-                    "; change its owner, or remove it, and run again",
+                    "; give it with all that is in it to the account that runs this (chown -R), "
+                    "or, where it holds no journal, remove it, and run again",
                 EPERM);
   }
   if (!disk.same_volume(area, dir)) {

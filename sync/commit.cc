@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "sync/commit.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -14,7 +17,7 @@ namespace {
 // anything is touched; what is not would stop a commit half-way, until an operator helps.
 class Inspector {
  public:
-  Inspector(Disk& disk, const Areas& areas) : disk_(disk), areas_(areas) {}
+  Inspector(Disk& disk, const Areas& areas) : disk_(disk), areas_(areas), rights_(disk.rights()) {}
 
   // What stands at the path of each step; steps that have nothing left to do are taken out.
   std::vector<std::optional<FileStat>> inspect(std::vector<Step>& steps) {
@@ -27,6 +30,9 @@ class Inspector {
       if (deletes && !st) continue;
       check_parent(step);
       check_kind(step, st);
+      const bool itself = step.kind == ActionKind::DirAttributes;
+      if (!itself && st) check_replaceable(step.path, *st);
+      if (itself && !trim(step, st)) continue;
       step.old_inode = st ? st->ino : 0;
       old.push_back(st);
       kept.push_back(std::move(step));
@@ -34,6 +40,10 @@ class Inspector {
     steps = std::move(kept);
     return old;
   }
+
+  // What is left out of the attributes of directories.
+  std::vector<Problem> problems;
+  std::vector<std::string> as_they_were;
 
  private:
   // Nothing where the commit itself will have made room by then.
@@ -64,10 +74,86 @@ class Inspector {
   void check_parent(const Step& step) {
     if (step.path.empty()) return;
     const std::string parent(split_path(step.path).parent);
-    if (is_made(parent) || !checked_.insert(parent).second) return;
+    if (is_made(parent) || parents_.count(parent) != 0) return;
     const auto st = disk_.stat(parent);
     if (is_gone(parent) || !st || !st->is_dir()) changed(step, "its directory is not there");
+    if (st->immutable) refuse_flags(parent, step.path);
     check_writable(parent, step.path);
+    parents_.emplace(parent, *st);
+  }
+
+  // The kernel would refuse it in the middle of the commit, on this run and on every next one.
+  void check_replaceable(const std::string& path, const FileStat& st) const {
+    if (st.immutable || st.append_only) refuse_flags(path, path);
+    const auto at = parents_.find(std::string(split_path(path).parent));
+    if (at == parents_.end()) return;
+    const FileStat& parent = at->second;
+    if (parent.append_only) refuse_flags(at->first, path);
+    if ((parent.mode & S_ISVTX) == 0 || rights_.owns(parent) || rights_.owns(st)) return;
+    throw Error(Fault::Io,
+                quote(path) + " must be replaced or deleted, and belongs to user " +
+                    std::to_string(st.uid) + " in a sticky directory, where only that user may; " +
+                    "nothing was touched. Correct its owner, or the mode of its directory",
+                EPERM);
+  }
+
+  [[noreturn]] static void refuse_flags(const std::string& locked, const std::string& path) {
+    throw Error(Fault::Io,
+                quote(path) + " must change, and " +
+                    (locked == path   ? std::string("it")
+                     : locked.empty() ? std::string("the destination")
+                                      : "its directory") +
+                    " is immutable or append-only; nothing was touched. See lsattr; chattr -i -a "
+                    "lets it change, an exclude leaves it as it is",
+                EPERM);
+  }
+
+  // Leaves out what we may not set; false when nothing is left to do. Where only attributes are
+  // concerned the rest of the tree must not wait for them.
+  bool trim(Step& step, const std::optional<FileStat>& st) {
+    Attributes& wanted = step.attributes;
+    if (st && !differs(step, *st)) return true;  // its time, once its names have changed
+    if (st && (st->immutable || st->append_only)) {
+      return leave(step, "it is immutable or append-only (lsattr)");
+    }
+    if (st && !rights_.owns(*st)) {
+      return leave(step, "it belongs to user " + std::to_string(st->uid) + "; correct its owner");
+    }
+    if (!wanted.mode || (st && *wanted.mode == st->permissions())) return true;
+    if (rights_.may_set_mode(*wanted.mode, group_then(wanted, st))) return true;
+    problems.push_back({step.path, std::string("its set-id bits cannot be set: ") +
+                                       (rights_.set_ids ? "its group is none of ours"
+                                                        : "this process may not set such bits "
+                                                          "(RestrictSUIDSGID= of its unit)")});
+    const std::uint32_t bits = S_ISUID | S_ISGID;
+    if (st && (st->mode & bits) != 0) {
+      wanted.mode.reset();  // chmod would take those away that it has
+    } else {
+      *wanted.mode &= ~bits;
+    }
+    if (!st || differs(step, *st)) return true;
+    as_they_were.push_back(step.path);
+    return false;
+  }
+
+  bool leave(const Step& step, const std::string& why) {
+    problems.push_back({step.path, "its attributes stay as they are: " + why});
+    as_they_were.push_back(step.path);
+    return false;
+  }
+
+  bool differs(const Step& step, const FileStat& st) const {
+    const Attributes& wanted = step.attributes;
+    return wanted.mode.value_or(st.permissions()) != st.permissions() ||
+           wanted.uid.value_or(st.uid) != st.uid || wanted.gid.value_or(st.gid) != st.gid ||
+           wanted.mtime_ns.value_or(st.mtime_ns) != st.mtime_ns ||
+           (wanted.keep.bits() != 0 && disk_.xattrs(step.path, wanted.keep) != wanted.xattrs);
+  }
+
+  std::uint32_t group_then(const Attributes& wanted, const std::optional<FileStat>& st) const {
+    if (wanted.gid && rights_.has_group(*wanted.gid)) return *wanted.gid;
+    if (st) return st->gid;
+    return rights_.groups.empty() ? 0 : rights_.groups.back();
   }
 
   void check_writable(const std::string& dir, const std::string& path) const {
@@ -129,7 +215,8 @@ class Inspector {
   const Areas& areas_;
   std::set<std::string, std::less<>> displaced_;
   std::set<std::string, std::less<>> made_;
-  std::set<std::string> checked_;
+  std::map<std::string, FileStat> parents_;
+  const Rights rights_;
 };
 
 // Seeded::JournalLate.
@@ -185,7 +272,11 @@ CommitResult commit(Staging& staging, const Clock& clock, CommitRequest request)
   Disk& disk = staging.disk();
   Journal journal{staging.id(), 0, staging.areas(), std::move(request.wake),
                   std::move(request.steps)};
-  const auto old = Inspector(disk, journal.areas).inspect(journal.steps);
+  Inspector inspector(disk, journal.areas);
+  const auto old = inspector.inspect(journal.steps);
+  result.problems = std::move(inspector.problems);
+  result.as_they_were = std::move(inspector.as_they_were);
+  if (journal.steps.empty() && !result.problems.empty()) return result;
   KeptGeneration kept(disk, journal, old, request.inside, request.keep);
   journal.generation = kept.number();
   staging.sync();
@@ -196,7 +287,7 @@ CommitResult commit(Staging& staging, const Clock& clock, CommitRequest request)
   FinishResult finished = finish_or_explain(disk, clock, journal, rules);
   result.generation = journal.generation;
   result.window = finished.window;
-  result.problems = std::move(finished.problems);
+  result.problems.insert(result.problems.end(), finished.problems.begin(), finished.problems.end());
   // The tree is as it should be all the same.
   for (const Problem& problem : kept.problems()) result.notes.push_back(problem.what);
   return result;

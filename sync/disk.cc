@@ -25,6 +25,12 @@ void Disk::link_from(const Dir&, std::string_view name, const std::string&) {
   throw_errno("link", name, EXDEV);
 }
 
+void Disk::set_dir_attributes(const std::string& path, const Attributes& attributes) {
+  const auto st = stat(path);
+  if (!st || !st->is_dir()) throw_errno("set attributes", path, st ? ENOTDIR : ENOENT);
+  set_attributes(path, attributes);
+}
+
 std::optional<std::string> read_if_exists(Disk& disk, const std::string& path, std::size_t limit) {
   if (!disk.stat(path)) return std::nullopt;
   const auto reader = disk.open(path);

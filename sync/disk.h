@@ -18,6 +18,7 @@
 #include "protocol/messages.h"
 #include "sync/dir.h"
 #include "sync/file_stat.h"
+#include "sync/rights.h"
 
 namespace xs {
 
@@ -90,6 +91,8 @@ class Disk {
   virtual void rmdir(const std::string& path) = 0;
   // Sets only what differs, so that what is right already causes no event.
   virtual void set_attributes(const std::string& path, const Attributes& attributes) = 0;
+  // The same for a directory, and for nothing else that may stand there meanwhile (ENOTDIR, ELOOP).
+  virtual void set_dir_attributes(const std::string& path, const Attributes& attributes);
 
   virtual void sync_dir(const std::string& path) = 0;
   virtual std::unique_ptr<DiskVolume> open_volume(const std::string& path) = 0;
@@ -98,6 +101,7 @@ class Disk {
   virtual bool volume_sync_reports() = 0;
   // Whether names can be made and removed in the directory, and made safe.
   virtual bool writable(const std::string& dir) = 0;
+  virtual Rights rights() { return {}; }
   virtual bool owned_by_us(const FileStat& st) = 0;  // ours, or its owner hands it to us
 };
 

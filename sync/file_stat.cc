@@ -39,6 +39,8 @@ FileStat FileStat::from(const struct ::statx& raw) {
   st.gid = raw.stx_gid;
   st.nlink = raw.stx_nlink;
   st.mount_root = (raw.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  st.immutable = (raw.stx_attributes & STATX_ATTR_IMMUTABLE) != 0;
+  st.append_only = (raw.stx_attributes & STATX_ATTR_APPEND) != 0;
   return st;
 }
 

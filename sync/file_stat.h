@@ -29,6 +29,9 @@ struct FileStat {
   std::uint32_t nlink = 0;
   bool mount_root = false;  // where the kernel tells (Linux 5.8); false says nothing
 
+  bool immutable = false;  // chattr +i, +a: where the file system tells
+  bool append_only = false;
+
   EntryType type() const;
   bool is_dir() const { return type() == EntryType::Dir; }
   bool is_file() const { return type() == EntryType::File; }

@@ -369,6 +369,11 @@ void RealDisk::set_attributes(const std::string& path, const Attributes& attribu
   apply(NamedTarget(*at.dir, at.name), *at.dir, at.name, attributes);
 }
 
+void RealDisk::set_dir_attributes(const std::string& path, const Attributes& attributes) {
+  const Held dir = hold(path);
+  apply(NamedTarget(*dir, Dir::kSelf), *dir, std::string(Dir::kSelf), attributes);
+}
+
 void RealDisk::sync_dir(const std::string& path) { hold(path)->sync(); }
 
 std::unique_ptr<DiskVolume> RealDisk::open_volume(const std::string& path) {

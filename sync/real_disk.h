@@ -37,11 +37,13 @@ class RealDisk final : public Disk {
   void unlink(const std::string& path) override;
   void rmdir(const std::string& path) override;
   void set_attributes(const std::string& path, const Attributes& attributes) override;
+  void set_dir_attributes(const std::string& path, const Attributes& attributes) override;
   void sync_dir(const std::string& path) override;
   std::unique_ptr<DiskVolume> open_volume(const std::string& path) override;
   bool same_volume(const std::string& dir, const std::string& other_dir) override;
   bool volume_sync_reports() override { return volume_sync_reports_; }
   bool writable(const std::string& dir) override;
+  Rights rights() override { return Rights::of_process(); }
   bool owned_by_us(const FileStat& st) override;
 
  private:

@@ -312,6 +312,10 @@ class Receiver::Session {
     commit_request.keep = request_.keep;
     const CommitResult done = commit(staging, state_.clock, std::move(commit_request));
     describe(plan);
+    for (const std::string& path : done.as_they_were) {
+      std::erase_if(result_.changes, [&](const Change& change) { return change.path == path; });
+      result_.changed = !result_.changes.empty();
+    }
     add_problems(without_backup);
     add_problems(done.problems);
     result_.notes = done.notes;
