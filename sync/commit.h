@@ -29,11 +29,11 @@ struct CommitRequest {
 };
 
 struct CommitResult {
-  std::uint64_t generation = 0;    // under which the old versions are kept; 0: they are not
-  Duration window{};               // from before the first to after the last change of the tree
-  std::vector<Problem> problems;   // what was left out: we may not, or somebody else changed it
+  std::uint64_t generation = 0;   // under which the old versions are kept; 0: they are not
+  Duration window{};              // from before the first to after the last change of the tree
+  std::vector<Problem> problems;  // what was left out: we may not, or somebody else changed it
   std::vector<std::string> as_they_were;  // of them: directories none of whose attributes was set
-  std::vector<std::string> notes;  // what somebody should know although the tree is complete
+  std::vector<std::string> notes;         // what somebody should know although the tree is complete
 };
 
 // No steps: nothing is written at all, and nobody is woken.
