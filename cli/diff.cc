@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `xroad-sync diff`: what a pull would change, text files as a unified diff, secrets masked.
 // `xroad-sync verify`: whether both sides hold the same, by contents. Neither changes anything but
-// the lock and what recovery completes.
+// the lock; where a commit is unfinished both say so and end with Io.
 #include <cstdio>
 #include <map>
 

@@ -21,8 +21,9 @@
 #include "cli/session.h"
 #include "cli/use_config.h"
 #include "cli/verbs.h"
-#include "sync/areas.h"
 #include "sync/hash.h"
+#include "sync/journal.h"
+#include "sync/recovery.h"
 #include "sync/report/events.h"
 
 namespace xs::cli {
@@ -134,9 +135,12 @@ class Doctor {
   }
 
   std::string leftovers() const {
-    const std::string journal = config_.destination + "/" + journal_file();
-    if (::access(journal.c_str(), F_OK) == 0) {
-      return "the last one was cut short in its commit; the next one completes it";
+    if (has_unfinished_commit(config_.destination)) {
+      throw Wrong{Fault::Io,
+                  "an unfinished commit is in " +
+                      quote(config_.destination + "/" + journal_path()) +
+                      ": the tree may be between two states",
+                  "xroad-sync completes it, or says what keeps it from that"};
     }
     return "nothing is left of them";
   }
@@ -236,8 +240,6 @@ class Doctor {
     }
     return "xroad-sync.timer is active";
   }
-
-  static std::string journal_file() { return area_dir("") + "/journal"; }
 
   const Config& config_;
   Clock& clock_;

@@ -72,7 +72,8 @@ int run_rollback(const Config& config, Clock& clock) {
   const WakeAction action = wake_of(config.wake);
   Waker waker(action, config.destination, clock);
   const Wake wake = [&waker](std::string_view owed) { waker(owed); };
-  recover(disk, clock, {wake, {}, config.keep});
+  const Recovery earlier = recover(disk, clock, {wake, {}, config.keep});
+  if (earlier.completed) reporter.recovered(details_of(earlier, config.destination), {});
   RollbackRequest request;
   request.number = chosen(list_generations(disk), config.verb_options.rollback);
   request.id = new_run_id();

@@ -24,23 +24,29 @@ void to_stderr(std::string_view bytes) {
   std::fflush(stderr);
 }
 
-HookReport hooks_after(const Config& config, const PullResult& result, Clock& clock) {
-  if (!result.changed || config.dry_run || config.wake.hooks.empty()) return {};
+HookReport hooks_after(const Config& config, std::vector<std::string> changed,
+                       std::string generation, Clock& clock) {
+  if (config.dry_run || config.wake.hooks.empty()) return {};
   HookRequest request;
   request.directory = config.wake.hooks;
   request.limit = config.wake.hooks_timeout;
   request.root = config.destination;
-  request.generation = to_hex(result.generation);
-  request.changed = changed_paths(result.changes);
+  request.generation = std::move(generation);
+  request.changed = std::move(changed);
   return run_hooks(request, clock);
 }
 
+HookReport hooks_after(const Config& config, const PullResult& result, Clock& clock) {
+  if (!result.changed) return {};
+  return hooks_after(config, changed_paths(result.changes), to_hex(result.generation), clock);
+}
+
 // False: a pause holds, and nothing more is to be done.
-bool may_run(const Config& config, Reporter& reporter) {
+bool may_run(const Config& config, const Session& session, Reporter& reporter) {
   const auto pause = find_pause(config.pause, std::time(nullptr));
   if (!pause) return true;
   if (!config.pause.ignore && !config.dry_run) {
-    reporter.paused(*pause);
+    reporter.paused(*pause, session.failures());
     return false;
   }
   if (config.pause.ignore) {
@@ -50,10 +56,34 @@ bool may_run(const Config& config, Reporter& reporter) {
   return true;
 }
 
-void tell_recovery(const Session& session, Reporter& reporter) {
-  if (!session.recovered()) return;
-  reporter.notice(JournalEvent::Recovered, "recovered",
-                  "the commit of an earlier run, which was cut short, was completed first");
+// What the run that was cut short did not come to. Which generation it had is not known here.
+void tell_recovery(const Config& config, Clock& clock, Session& session, Reporter& reporter) {
+  const auto details = session.take_recovered();
+  if (!details) return;
+  std::vector<std::string> paths;
+  for (const ChangeDetail& detail : *details) paths.push_back(detail.change.path);
+  reporter.recovered(*details, hooks_after(config, std::move(paths), "", clock));
+}
+
+bool is_secondary(const Config& config) {
+  try {
+    check_node(config);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// Before the question whether we are paused: a pause must not hold a tree between two states. A
+// node that is no secondary any more is left alone: its tree may be newer than the commit.
+void complete_earlier(const Config& config, Clock& clock, Session& session, Reporter& reporter) {
+  if (config.dry_run || !is_secondary(config)) return;
+  try {
+    session.complete_earlier();
+  } catch (const Error& error) {
+    if (error.fault() != Fault::Locked) throw;  // whoever is at work completes it
+  }
+  tell_recovery(config, clock, session, reporter);
 }
 
 void sync(const Config& config, Clock& clock, Session& session, Reporter& reporter) {
@@ -67,11 +97,12 @@ void sync(const Config& config, Clock& clock, Session& session, Reporter& report
   try {
     outcome = session.run();
   } catch (const Error&) {
-    tell_recovery(session, reporter);  // the tree is another one than before, although we failed
+    tell_recovery(config, clock, session,
+                  reporter);  // the tree is another one than before, although we failed
     throw;
   }
   if (line) line->finish();
-  tell_recovery(session, reporter);
+  tell_recovery(config, clock, session, reporter);
   reporter.done(outcome, hooks_after(config, outcome.result, clock), session.failures());
 }
 
@@ -86,7 +117,8 @@ int run_pull(const Config& config, Clock& clock) {
   }
   try {
     reporter.started();
-    if (!may_run(config, reporter)) return reporter.exit_code();
+    complete_earlier(config, clock, session, reporter);
+    if (!may_run(config, session, reporter)) return reporter.exit_code();
     check_node(config);
     sync(config, clock, session, reporter);
   } catch (const Error& error) {

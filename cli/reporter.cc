@@ -114,9 +114,55 @@ void Reporter::started() {
   }
 }
 
-void Reporter::paused(const StatusPause& pause) {
+void Reporter::recovered(const std::vector<ChangeDetail>& details, const HookReport& hooks) {
+  recovered_ = true;
+  hook_failures_ = hooks.failures;
+  notice(JournalEvent::Recovered, "recovered",
+         "the commit of an earlier run, which was cut short, was completed first");
+  std::vector<Change> changes;
+  for (const ChangeDetail& detail : details) changes.push_back(detail.change);
+  const std::string token = config_.preset->roles ? token_notice(changes) : std::string();
+  if (!token.empty()) notice(JournalEvent::PinChanged, "pin-changed", token);
+  RunReport report;
+  report.details = details;
+  report.context = context();
+  if (!events_ && out_format_) {
+    OutputStyle style;
+    style.items = &*out_format_;
+    to_stdout(output_of(report, style));
+  }
+  report.notices = unlogged();
+  write_log([&](const RunLog& log) { return log.items_text(report); });
+  logged_ = notices_.size();
+  for (const ChangeDetail& detail : details) {
+    if (events_) events_->file(detail, style_);
+    if (journal_) journal_->file(detail, style_);
+  }
+  tell_hooks(hooks);
+  if (token.empty() || !is_update(changes)) return;
+  remember([](Status before) {
+    before.pin_changed = std::time(nullptr);
+    return before;
+  });
+}
+
+void Reporter::tell_hooks(const HookReport& hooks) {
+  for (const std::string& name : hooks.ran)
+    if (events_) events_->hook(name, 0);
+  for (const std::string& sentence : hooks.failures) {
+    if (events_) events_->warning(sentence);
+    if (journal_) journal_->tell(JournalEvent::HookFailed, sentence);
+  }
+}
+
+void Reporter::paused(const StatusPause& pause, const std::vector<std::string>& failures) {
   const std::string words = "paused " + pause_words(pause);
   if (config_.pause.fail_if_paused) exit_ = xs::exit_code(Fault::Paused);
+  tell_notices();
+  if (const auto error = failed_actions({}, failures)) {
+    exit_ = xs::exit_code(error->fault());
+    say(*error);
+  }
   if (events_) {
     events_->notice("paused", words);
   } else if (!config_.output.quiet) {
@@ -124,7 +170,7 @@ void Reporter::paused(const StatusPause& pause) {
   }
   if (journal_) journal_->tell(JournalEvent::Paused, words);
   remember([&](Status before) { return after_pause(std::move(before), run_of({}, {}, 0), pause); });
-  if (events_) events_->run_end({"paused", exit_, false, {}, 0, 0});
+  if (events_) events_->run_end({"paused", exit_, recovered_, {}, 0, 0});
 }
 
 void Reporter::notice(JournalEvent event, std::string_view code, const std::string& sentence) {
@@ -138,23 +184,27 @@ RunReport Reporter::report_of(const Outcome& outcome) const {
   report.details = outcome.details;
   report.problems = outcome.result.problems;
   report.stayed = outcome.result.stayed;
-  report.notices = notices_;
+  report.notices = unlogged();
   report.stats = outcome.stats;
   report.context = context();
   return report;
 }
 
-// What an exit code must tell although the tree is new.
-std::optional<Error> Reporter::verdict(const Outcome& outcome, const HookReport& hooks,
-                                       const std::vector<std::string>& failures) const {
+std::optional<Error> Reporter::failed_actions(const HookReport& hooks,
+                                              const std::vector<std::string>& failures) const {
   std::string failed;
-  for (const auto* sentences : {&failures, &hooks.failures}) {
+  for (const auto* sentences : {&failures, &hook_failures_, &hooks.failures}) {
     for (const std::string& sentence : *sentences)
       failed += (failed.empty() ? "" : "; ") + sentence;
   }
-  if (!failed.empty()) {
-    return Error(Fault::Action, "the sync is complete, but what follows it failed: " + failed);
-  }
+  if (failed.empty()) return std::nullopt;
+  return Error(Fault::Action, "the sync is complete, but what follows it failed: " + failed);
+}
+
+// What an exit code must tell although the tree is new.
+std::optional<Error> Reporter::verdict(const Outcome& outcome, const HookReport& hooks,
+                                       const std::vector<std::string>& failures) const {
+  if (auto error = failed_actions(hooks, failures)) return error;
   const std::vector<Problem>& problems = outcome.result.problems;
   if (problems.empty()) return std::nullopt;
   const std::string more =
@@ -173,13 +223,14 @@ void Reporter::done(const Outcome& outcome, const HookReport& hooks,
   notices_.insert(notices_.end(), notes.begin(), notes.end());
   const std::optional<Error> error = verdict(outcome, hooks, failures);
   if (error) exit_ = xs::exit_code(error->fault());
-  const bool changed = outcome.result.changed;
+  const bool changed = outcome.result.changed || recovered_;
   if (!error && changed && config_.output.detailed_exitcode) exit_ = kChangedExit;
   const RunReport report = report_of(outcome);
   print(outcome, report);
-  events_of(outcome, hooks);
+  events_of(outcome);
   if (!config_.dry_run) log(report, error);
-  tell_journal(outcome, hooks);
+  tell_hooks(hooks);
+  tell_journal(outcome);
   if (error) say(*error);
   if (!config_.dry_run) {
     remember([&](Status before) {
@@ -213,13 +264,14 @@ void Reporter::failed(const Error& error, Duration elapsed, std::uint64_t sent,
                       std::uint64_t received) {
   exit_ = xs::exit_code(error.fault());
   tell_notices();
+  for (const std::string& sentence : hook_failures_) spdlog::warn("{}", sentence);
   say(error);
   if (events_) events_->error(error);
   if (journal_) journal_->failed(error);
   if (!config_.dry_run) {
     write_log([&](const RunLog& log) {
       std::string text;
-      for (const std::string& notice : notices_) text += log.note_text(notice);
+      for (const std::string& notice : unlogged()) text += log.note_text(notice);
       return text + log.failure_text(error);
     });
     RunStats stats;
@@ -232,7 +284,7 @@ void Reporter::failed(const Error& error, Duration elapsed, std::uint64_t sent,
       });
     }
   }
-  end(false, elapsed, sent, received);
+  end(recovered_, elapsed, sent, received);
 }
 
 void Reporter::say(const Error& error) const {
@@ -261,7 +313,7 @@ void Reporter::tell_notices() const {
   for (const std::string& notice : notices_) std::fprintf(stderr, "%s\n", notice.c_str());
 }
 
-void Reporter::events_of(const Outcome& outcome, const HookReport& hooks) {
+void Reporter::events_of(const Outcome& outcome) {
   if (!events_) return;
   events_->plan(outcome.stats.transferred, outcome.stats.transferred_size,
                 outcome.stats.deleted.total());
@@ -272,8 +324,6 @@ void Reporter::events_of(const Outcome& outcome, const HookReport& hooks) {
   if (outcome.result.changed && !config_.dry_run) {
     events_->commit(outcome.result.generation, outcome.result.window);
   }
-  for (const std::string& name : hooks.ran) events_->hook(name, 0);
-  for (const std::string& sentence : hooks.failures) events_->warning(sentence);
 }
 
 void Reporter::log(const RunReport& report, const std::optional<Error>& error) {
@@ -292,14 +342,11 @@ void Reporter::write_log(const std::function<std::string(const RunLog&)>& text) 
   });
 }
 
-void Reporter::tell_journal(const Outcome& outcome, const HookReport& hooks) {
+void Reporter::tell_journal(const Outcome& outcome) {
   if (!journal_ || config_.dry_run) return;
   for (const ChangeDetail& detail : outcome.details) journal_->file(detail, style_);
   for (const Problem& problem : outcome.result.problems) {
     journal_->tell(JournalEvent::Left, problem.what, problem.path);
-  }
-  for (const std::string& sentence : hooks.failures) {
-    journal_->tell(JournalEvent::HookFailed, sentence);
   }
   journal_->synced(outcome.stats, to_hex(outcome.result.generation), outcome.result.changed);
 }

@@ -28,7 +28,9 @@ class Reporter {
   Reporter(const Config& config, std::uint64_t run_id, std::string source);
 
   void started();
-  void paused(const StatusPause& pause);
+  // The commit of an earlier run was completed, and this is what it has changed.
+  void recovered(const std::vector<ChangeDetail>& details, const HookReport& hooks);
+  void paused(const StatusPause& pause, const std::vector<std::string>& failures);
   // Something that a reader should know of a run that goes on.
   void notice(JournalEvent event, std::string_view code, const std::string& sentence);
   void done(const Outcome& outcome, const HookReport& hooks,
@@ -43,15 +45,21 @@ class Reporter {
  private:
   ItemContext context() const;
   RunReport report_of(const Outcome& outcome) const;
+  std::optional<Error> failed_actions(const HookReport& hooks,
+                                      const std::vector<std::string>& failures) const;
   std::optional<Error> verdict(const Outcome& outcome, const HookReport& hooks,
                                const std::vector<std::string>& failures) const;
   void print(const Outcome& outcome, const RunReport& report);
-  void events_of(const Outcome& outcome, const HookReport& hooks);
+  void events_of(const Outcome& outcome);
   void log(const RunReport& report, const std::optional<Error>& error);
-  void tell_journal(const Outcome& outcome, const HookReport& hooks);
+  void tell_journal(const Outcome& outcome);
   void remember(const std::function<Status(Status)>& change);
   void write_log(const std::function<std::string(const RunLog&)>& text);
   void tell_notices() const;
+  void tell_hooks(const HookReport& hooks);
+  std::vector<std::string> unlogged() const {
+    return {notices_.begin() + static_cast<std::ptrdiff_t>(logged_), notices_.end()};
+  }
   void say(const Error& error) const;
   void end(bool changed, Duration elapsed, std::uint64_t sent, std::uint64_t received);
 
@@ -63,6 +71,9 @@ class Reporter {
   std::optional<EventWriter> events_;
   std::optional<JournalEvents> journal_;
   std::vector<std::string> notices_;
+  std::size_t logged_ = 0;  // of the notices
+  bool recovered_ = false;
+  std::vector<std::string> hook_failures_;  // after a recovery
   int exit_ = 0;
 };
 

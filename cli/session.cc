@@ -16,6 +16,8 @@
 #include "cli/use_config.h"
 #include "protocol/channel.h"
 #include "protocol/throttled_stream.h"
+#include "sync/lock.h"
+#include "sync/real_disk.h"
 #include "sync/xroad/node.h"
 #include "sync/xroad/preset.h"
 #include "sync/xroad/wake_text.h"
@@ -75,6 +77,25 @@ void check_node(const Config& config) {
   require_secondary(read_node(config.guard.node_ini));
 }
 
+std::vector<ChangeDetail> details_of(const Recovery& recovery, const std::string& destination) {
+  const Dir root = Dir::open_root(destination);
+  RealDisk disk(root);
+  std::vector<ChangeDetail> details;
+  for (const Change& change : recovery.changes) {
+    ChangeDetail& detail = details.emplace_back();
+    detail.change = change;
+    const auto st = change.deleted ? std::nullopt : disk.stat(change.path);
+    if (!st) continue;
+    detail.size = st->size;
+    detail.mtime_ns = st->mtime_ns;
+    detail.mode = st->permissions();
+    detail.uid = st->uid;
+    detail.gid = st->gid;
+    if (change.type == EntryType::Symlink) detail.target = disk.readlink(change.path);
+  }
+  return details;
+}
+
 Session::Session(const Config& config, Clock& clock)
     : config_(config),
       clock_(clock),
@@ -107,6 +128,20 @@ void Session::make_request() {
   };
 }
 
+void Session::complete_earlier() {
+  if (!has_unfinished_commit(config_.destination)) return;
+  const Dir root = Dir::open_root(config_.destination);
+  const Lock lock = Lock::take(root);
+  RealDisk disk(root);
+  const Recovery recovery = recover(disk, clock_, {request_.on_wake, {}, request_.keep});
+  recovery_problems_ = recovery.problems;
+  note_recovery(recovery);
+}
+
+void Session::note_recovery(const Recovery& recovery) {
+  if (recovery.completed) recovered_ = details_of(recovery, config_.destination);
+}
+
 Outcome Session::run() {
   // The scan has a thread of its own: it and the login cost about the same, and need nothing of
   // each other.
@@ -122,11 +157,13 @@ Outcome Session::run() {
     unreachable = error;
   }
   const auto [receiver, scanned] = scanning.get();  // what fails here is nearer, and is told first
-  recovered_ = receiver->recovery().completed;
+  note_recovery(receiver->recovery());
   if (unreachable) throw *unreachable;
   std::optional<ThrottledStream> throttled;
   if (config_.bwlimit != 0) throttled.emplace(*stream, clock_, config_.bwlimit);
   outcome_.result = talk(*receiver, throttled ? static_cast<Stream&>(*throttled) : *stream);
+  std::vector<Problem>& problems = outcome_.result.problems;
+  problems.insert(problems.end(), recovery_problems_.begin(), recovery_problems_.end());
   tell_only(outcome_.result.changes, outcome_.details);
   outcome_.stats.scanning = scanned;
   outcome_.stats.literal = outcome_.result.literal;

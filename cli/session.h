@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -36,12 +38,17 @@ class Session {
   std::uint64_t run_id() const { return request_.run_id; }
   std::string source() const;  // user@host:/path, escaped
 
+  // Completes the commit of an earlier run that was cut short, if there is one: first of all, and
+  // whether or not this run will do anything else. Locked: another run is at work.
+  void complete_earlier();
   Outcome run();
 
   // Of the wake, after run(); the sync stays committed.
   const std::vector<std::string>& failures() const { return waker_.failures(); }
-  // Whether an earlier run's commit was completed, also when run() failed later.
-  bool recovered() const { return recovered_; }
+  // What a completed commit of an earlier run has changed, also when run() failed later; once.
+  std::optional<std::vector<ChangeDetail>> take_recovered() {
+    return std::exchange(recovered_, std::nullopt);
+  }
   Duration elapsed() const { return clock_.now() - start_; }
   // Bytes on the wire so far.
   std::uint64_t sent() const { return sent_; }
@@ -50,6 +57,7 @@ class Session {
  private:
   void make_request();
   PullResult talk(Receiver& receiver, Stream& stream);
+  void note_recovery(const Recovery& recovery);
 
   const Config& config_;
   Clock& clock_;
@@ -59,10 +67,14 @@ class Session {
   Waker waker_;
   PullRequest request_;
   Outcome outcome_;
-  bool recovered_ = false;
+  std::optional<std::vector<ChangeDetail>> recovered_;
+  std::vector<Problem> recovery_problems_;
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;
 };
+
+// The changes of a completed commit, with what the tree says of their paths now.
+std::vector<ChangeDetail> details_of(const Recovery& recovery, const std::string& destination);
 
 // The role that node.ini gives us must be a secondary's; Role otherwise. For every verb that
 // changes the tree.

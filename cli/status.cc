@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/text.h"
 #include "cli/paint.h"
 #include "cli/pause.h"
 #include "cli/verbs.h"
+#include "sync/journal.h"
+#include "sync/recovery.h"
 #include "sync/report/status.h"
 #include "sync/report/status_text.h"
 
@@ -42,6 +45,12 @@ int run_status(const Config& config, Clock&) {
     return 0;
   }
   std::fputs(with_painted_word(status_text(file, now, {}), config.output.color).c_str(), stdout);
+  if (has_unfinished_commit(config.destination)) {
+    std::printf(
+        "an unfinished commit is in %s/%s: a run is at work, or the next one completes it: "
+        "xroad-sync\n",
+        escape(config.destination).c_str(), journal_path().c_str());
+  }
   return 0;
 }
 

@@ -21,6 +21,13 @@ RecoveryRules recovery_rules(const PullRequest& request) {
   return {request.on_wake, {}, request.keep};
 }
 
+// Who only looks changes nothing, not even for the better.
+Recovery begin(Disk& disk, const Clock& clock, const PullRequest& request) {
+  if (!request.preview) return recover(disk, clock, recovery_rules(request));
+  refuse_unfinished(disk);
+  return {};
+}
+
 bool only_root(const Entries& entries) { return entries.list.size() <= 1; }
 
 // Mount points of ours that are not to be entered, where the source has more than a directory.
@@ -54,7 +61,7 @@ struct Receiver::State {
         root(open_destination(request)),
         lock(Lock::take(root)),
         disk(root),
-        recovery(recover(disk, clock, recovery_rules(request))) {
+        recovery(begin(disk, clock, request)) {
     Options options = request.options;
     if (request.choose_compare) options.compare = Compare::Quick;
     local = scan_destination(root, request.destination, options, request.filters);

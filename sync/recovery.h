@@ -4,12 +4,14 @@
 // interrupted anywhere, any number of times; it always comes to the same tree.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "sync/apply.h"
 #include "sync/dir.h"
 #include "sync/disk.h"
+#include "sync/plan.h"
 
 namespace xs {
 
@@ -17,6 +19,7 @@ struct Recovery {
   bool completed = false;         // there was a journal, and its commit is complete now
   bool cleaned = false;           // there were leftovers
   std::vector<Problem> problems;  // of the completed commit
+  std::vector<Change> changes;  // what it has changed, sorted by path, as far as its journal tells
 };
 
 struct RecoveryRules {
@@ -27,6 +30,14 @@ struct RecoveryRules {
 
 // A journal that cannot be used is an Error (Io) that says what to do; nothing is touched then.
 Recovery recover(Disk& disk, const Clock& clock, const RecoveryRules& rules);
+
+// Whether the commit of an earlier run waits to be completed, or of one that is at work. False also
+// where we may not look.
+bool has_unfinished_commit(const std::string& destination);
+
+// For who only looks: Error (Io) where a commit is unfinished, since the tree may be between two
+// states then.
+void refuse_unfinished(Disk& disk);
 
 // Whether there is a staging area in this root; for a server, which never writes or serves it.
 bool has_staging(const Dir& root);

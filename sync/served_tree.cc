@@ -262,12 +262,12 @@ bool ServedTree::same(const ScanResult& before, std::uint32_t was, const ScanRes
   return !comparer.counts(comparer.differences(old, now));
 }
 
-// `places` gets where the old entries are now.
-Difference ServedTree::compare(const ScanResult& before, std::vector<std::uint32_t>& places) const {
-  Difference moved;
+ServedTree::Compared ServedTree::compare(const ScanResult& before) const {
+  Compared result;
+  Difference& moved = result.moved;
   std::uint32_t was = 0;
   const auto& old = before.entries.list;
-  places.assign(old.size(), kGone);
+  result.places.assign(old.size(), kGone);
   for (std::uint32_t is = 0; is < tree_.entries.list.size(); ++is) {
     const Entry& now = tree_.entries.list[is];
     for (; was < old.size() && path_less(old[was].path, now.path); ++was)
@@ -277,25 +277,47 @@ Difference ServedTree::compare(const ScanResult& before, std::vector<std::uint32
     const bool touched = !had || before.stamps[was] != tree_.stamps[is] ||
                          old[was].digest.has_value() != now.digest.has_value() ||
                          named_otherwise(old[was], now);
-    if (touched && (!had || !same(before, was, tree_, is))) moved.entries.push_back(is);
-    if (had) places[was++] = is;
+    const bool differs = touched && (!had || !same(before, was, tree_, is));
+    if (differs) moved.entries.push_back(is);
+    // A directory is touched by every name that comes or goes, excluded ones too.
+    const bool there_and_back = touched && !differs && now.type != EntryType::Dir;
+    result.touched = result.touched || there_and_back;
+    if (had) result.places[was++] = is;
   }
   for (; was < old.size(); ++was) moved.gone.push_back(old[was].path);
-  return moved;
+  return result;
+}
+
+ServedTree::Compared ServedTree::scan_and_compare() {
+  const ScanResult before = std::move(tree_);
+  read_failed_ = false;
+  scan_after(before);
+  settle();
+  return compare(before);
 }
 
 Difference ServedTree::look_again(
     const std::function<void(const std::vector<std::uint32_t>&)>& renumbered) {
   const bool plain = !read_failed_ && unreadable_.empty() && !rules_.filters.has_dir_merge();
   if (plain && stands_still(root_, tree_, scanned_, rules_.pulse)) return {};
-  const ScanResult before = std::move(tree_);
-  read_failed_ = false;
-  scan_after(before);
-  settle();
-  std::vector<std::uint32_t> places;
-  Difference moved = compare(before, places);
-  if (renumbered) renumbered(places);
-  return moved;
+  Compared found = scan_and_compare();
+  // What was changed and changed back may have been read while it was otherwise, or beside what
+  // was: two scans that agree prove one state only if nothing was touched between them.
+  for (int tries = 0; found.moved.empty() && found.touched; ++tries) {
+    if (tries == kPatience) {
+      throw Error(Fault::Vanished,
+                  "the source does not stand still: its files are written anew "
+                  "all the time, if only with what they had");
+    }
+    wait_a_tick();
+    Compared next = scan_and_compare();
+    for (std::uint32_t& place : found.places)
+      if (place != kGone) place = next.places[place];
+    found.moved = std::move(next.moved);
+    found.touched = next.touched;
+  }
+  if (renumbered) renumbered(found.places);
+  return std::move(found.moved);
 }
 
 // Of the file that is read next, mostly the one of the last.

@@ -81,7 +81,13 @@ class ServedTree {
   void set_aside(ScanResult& tree) const;
   bool same(const ScanResult& before, std::uint32_t was, const ScanResult& after,
             std::uint32_t is) const;
-  Difference compare(const ScanResult& before, std::vector<std::uint32_t>& places) const;
+  struct Compared {
+    Difference moved;
+    std::vector<std::uint32_t> places;  // where the old entries are now
+    bool touched = false;               // something is as it was, and was not so all the time
+  };
+  Compared scan_and_compare();
+  Compared compare(const ScanResult& before) const;
   const Dir& parent_of(const std::string& path);
 
   Dir root_;

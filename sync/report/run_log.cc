@@ -58,12 +58,17 @@ std::string RunLog::stamped(std::string_view line) const {
   return stamp(now_()) + " [" + std::to_string(::getpid()) + "] " + escape_again(line) + "\n";
 }
 
-std::string RunLog::text(RunReport report, bool verbose) const {
+std::string RunLog::items_text(RunReport report) const {
   report.context.time = stamp(now_());
   report.context.pid = ::getpid();
-  std::string out = stamped("receiving file list");
+  std::string out;
   for (const std::string& line : item_lines(report, format_)) out += stamped(line);
   for (const std::string& line : remarks(report)) out += stamped(line);
+  return out;
+}
+
+std::string RunLog::text(RunReport report, bool verbose) const {
+  std::string out = stamped("receiving file list") + items_text(report);
   if (!verbose) return out + stamped(plain_totals(report.stats));
   const std::string both = totals(report.stats, Human::Grouped).substr(1);
   const std::size_t middle = both.find('\n');

@@ -39,6 +39,8 @@ class RunLog {
 
   // The text of a run that came to its end; `verbose` has the totals in the two lines of -v.
   std::string text(RunReport report, bool verbose = false) const;
+  // Its items and what is to be said of them, without a frame.
+  std::string items_text(RunReport report) const;
   // Of one that did not, or that did with an exit code (23: problems): begins with what was told
   // of it.
   std::string failure_text(const Error& error, std::string_view program = "xroad-sync") const;
