@@ -46,6 +46,7 @@ grep -v '^CapabilityBoundingSet=' "$work/xroad-sync.service" >"$work/worse/xroad
 ! grep -E '^PrivateTmp=(yes|true|1)' "$work/xroad-sync.service" || fail "the pause flag is out of sight"
 grep -qx 'SuccessExitStatus=40' "$work/xroad-sync.service" || fail "a run that finds another at work fails the unit"
 grep -qx 'StateDirectoryMode=0755' "$work/xroad-sync.service" || fail "monitoring cannot read the status"
+grep -qE '^MemoryMax=[0-9]+G$' "$work/xroad-sync.service" || fail "nothing limits what a primary can make us hold"
 before=$(sed -n 's/^Before=//p' "$work/xroad-sync.service")
 for unit in xroad-proxy xroad-signer xroad-confclient xroad-proxy-ui-api; do
   [[ " $before " == *" $unit.service "* ]] || fail "not before $unit"
