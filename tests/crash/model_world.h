@@ -78,11 +78,14 @@ class World {
   static std::string leftovers(const ModelDisk& disk);
 
  private:
+  CommitResult commit_and_note(Staging& staging, int fault, CommitRequest request) const;
+
   Tree before_;
   Tree after_;
   std::string wake_;
   bool mount_;
   bool links_matter_ = true;
+  mutable std::set<std::string> unset_;  // directories whose attributes the last run left out
 };
 
 }  // namespace xs::test
