@@ -25,7 +25,7 @@ class SilentPort {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     auto* raw = reinterpret_cast<sockaddr*>(&address);
-    if (!fd_ || ::bind(fd_.get(), raw, size) != 0 || ::listen(fd_.get(), 8) != 0 ||
+    if (!fd_ || ::bind(fd_.get(), raw, size) != 0 || ::listen(fd_.get(), 64) != 0 ||
         ::getsockname(fd_.get(), raw, &size) != 0) {
       throw std::runtime_error("silent port: " + errno_text(errno));
     }
