@@ -27,23 +27,6 @@ bool skipped() {
   return why.has_value();
 }
 
-PromoteOrder order_for(const Node& node) {
-  PromoteOrder order;
-  order.cluster = node.choice();
-  order.roots = nowhere(node.dir());
-  order.patience = 3s;
-  order.limit = 60s;
-  order.again = "promote again";
-  return order;
-}
-
-std::string promoted(const PromoteOrder& order) {
-  SteadyClock clock;
-  std::string said;
-  promote(order, clock, [&](std::string_view text) { said += text; });
-  return said;
-}
-
 bool asked_to_promote(const Node& node) {
   return std::filesystem::exists(node.data() + "/promote");
 }

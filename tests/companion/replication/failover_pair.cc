@@ -134,4 +134,21 @@ bool FailoverPair::caught_up() const {
       "t");
 }
 
+PromoteOrder order_for(const Node& node) {
+  PromoteOrder order;
+  order.cluster = node.choice();
+  order.roots = nowhere(node.dir());
+  order.patience = 3s;
+  order.limit = 60s;
+  order.again = "promote again";
+  return order;
+}
+
+std::string promoted(const PromoteOrder& order) {
+  SteadyClock clock;
+  std::string said;
+  promote(order, clock, [&](std::string_view text) { said += text; });
+  return said;
+}
+
 }  // namespace xs::test

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "companion/replication/promote.h"
 #include "tests/companion/replication/node.h"
 
 namespace xs::test {
@@ -70,5 +71,9 @@ struct FailoverPair {
   Node ss1;
   Node ss2;
 };
+
+// To promote this node, with less patience than a person's; and what promote() says.
+PromoteOrder order_for(const Node& node);
+std::string promoted(const PromoteOrder& order);
 
 }  // namespace xs::test

@@ -22,23 +22,6 @@ using Catch::Contains;
 
 namespace {
 
-PromoteOrder order_for(const Node& node) {
-  PromoteOrder order;
-  order.cluster = node.choice();
-  order.roots = nowhere(node.dir());
-  order.patience = 1s;
-  order.limit = 60s;
-  order.again = "promote again";
-  return order;
-}
-
-std::string promoted(const PromoteOrder& order) {
-  SteadyClock clock;
-  std::string said;
-  promote(order, clock, [&](std::string_view text) { said += text; });
-  return said;
-}
-
 // Refused, for this reason, with the advice, and the standby is what it was.
 void check_refused(const FailoverPair& pair, const PromoteOrder& order, const std::string& reason) {
   CAPTURE(reason);

@@ -23,16 +23,6 @@ bool skipped() {
   return why.has_value();
 }
 
-std::string promoted(const Node& node) {
-  SteadyClock clock;
-  PromoteOrder order;
-  order.cluster = node.choice();
-  order.roots = nowhere(node.dir());
-  std::string said;
-  promote(order, clock, [&](std::string_view text) { said += text; });
-  return said;
-}
-
 std::string rejoined(const Node& node, const Node& primary, const std::string& name) {
   SteadyClock clock;
   RejoinOrder order;
@@ -68,7 +58,7 @@ TEST_CASE("failover: of three nodes, the two others follow the promoted one", "[
   REQUIRE(ss3.says("select count(*) from t", "11"));
   kill_server(pair.ss1);
   pair.ss2.start();
-  CHECK_THAT(promoted(pair.ss2), Contains("This node is the primary now: timeline 2"));
+  CHECK_THAT(promoted(order_for(pair.ss2)), Contains("This node is the primary now: timeline 2"));
   pair.ss2.sql("insert into t values (12)");
 
   const std::string third = rejoined(ss3, pair.ss2, "ss3");
@@ -100,7 +90,7 @@ TEST_CASE("failover: a standby that was not ahead follows without a rewind", "[r
   pair.ss1.sql("insert into t values (1)");
   REQUIRE(pair.caught_up());
   pair.ss1.stop();
-  CHECK_THAT(promoted(pair.ss2), Contains("timeline 2"));
+  CHECK_THAT(promoted(order_for(pair.ss2)), Contains("timeline 2"));
   const std::string said = rejoined(ss3, pair.ss2, "ss3");
   CAPTURE(said);
   CHECK_THAT(said, Contains("nothing is thrown away") && !Contains("pg_rewind"));
