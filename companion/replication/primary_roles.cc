@@ -64,7 +64,8 @@ void check_roles(const LocalSql& sql, const std::vector<std::string>& standbys,
   const auto rows = sql.ask(
       "select rolname, (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls)::text, "
       "(rolname = $2 or exists(select 1 from pg_auth_members m join pg_roles g on "
-      "g.oid = m.roleid where m.member = r.oid and g.rolname = any($3::text[])))::text "
+      "g.oid = m.roleid where m.member = r.oid and g.rolname = any($3::text[])))::text, "
+      "exists(select 1 from pg_roles where rolname = $2)::text "
       "from pg_roles r where rolname = any($1::text[]) order by 1",
       {sql_array(names), groups.front(), sql_array(groups)});
   for (const DbRow& row : rows) {
@@ -75,10 +76,13 @@ void check_roles(const LocalSql& sql, const std::vector<std::string>& standbys,
                                       "name");
     }
     if (row[2] != "true") {
-      throw Error(Fault::Refused, "the role " + quote(name) +
-                                      " exists and is no standby's of ours: choose another name, "
-                                      "or say that it is one: GRANT " +
-                                      sql_name(groups.front()) + " TO " + sql_name(name));
+      const std::string group = sql_name(groups.front());
+      throw Error(Fault::Refused,
+                  "the role " + quote(name) +
+                      " exists and is no standby's of ours: choose another name, or say that it "
+                      "is one: " +
+                      (row[3] == "true" ? "" : "CREATE ROLE " + group + " NOLOGIN; ") + "GRANT " +
+                      group + " TO " + sql_name(name));
     }
   }
   check_group(sql, groups.front());

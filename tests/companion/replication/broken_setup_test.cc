@@ -185,7 +185,6 @@ TEST_CASE("setup: what somebody took back by hand is given again", "[replication
     CHECK(pair.primary.value(question) == before);
     CHECK_FALSE(pair.setup_primary());
   };
-  again("revoke slavenode from ss2", "select pg_has_role('ss2', 'slavenode', 'member')");
   again("alter role ss2 noreplication",
         "select rolreplication from pg_roles where rolname = 'ss2'");
   again("alter role ss2 nologin", "select rolcanlogin from pg_roles where rolname = 'ss2'");
@@ -196,7 +195,22 @@ TEST_CASE("setup: what somebody took back by hand is given again", "[replication
       "slavenode",
       "select has_function_privilege('slavenode', 'pg_read_binary_file(text, bigint, bigint, "
       "boolean)', 'execute')");
-  again("drop owned by slavenode; drop role slavenode",
-        "select count(*) from pg_roles where rolname = 'slavenode'");
   again("select pg_drop_replication_slot('ss2')", "select count(*) from pg_replication_slots");
+
+  // Whose role it is only the group tells, so that takes a word.
+  const auto after_a_word = [&](const std::string& order, const std::string& word) {
+    CAPTURE(order);
+    pair.primary.sql(order);
+    const auto error = thrown_by([&] { pair.setup_primary(); });
+    REQUIRE(error);
+    CHECK(exit_code(error->fault()) == 25);
+    CHECK_THAT(error->text(), Contains("say that it is one: " + word));
+    pair.primary.sql(word);
+    pair.setup_primary();
+    CHECK_FALSE(pair.setup_primary());
+    CHECK(pair.primary.value("select pg_has_role('ss2', 'slavenode', 'member')") == "t");
+  };
+  after_a_word("revoke slavenode from ss2", "GRANT \"slavenode\" TO \"ss2\"");
+  after_a_word("drop owned by slavenode; drop role slavenode",
+               "CREATE ROLE \"slavenode\" NOLOGIN; GRANT \"slavenode\" TO \"ss2\"");
 }

@@ -55,16 +55,17 @@ TEST_CASE("setup: killed while it makes a directory, the next run gives it its o
   CHECK(owner_of(pki) == owner);
   CHECK_FALSE(pair.setup_primary());
 
-  const std::string lib = pair.standby.dir() / "lib";
-  const Cluster cluster = pair.standby.cluster();
-  REQUIRE(::chown(lib.c_str(), ::geteuid(), ::getegid()) == 0);
-  REQUIRE(::chmod(lib.c_str(), 0755) == 0);
+  // Beside a data directory in one of root's.
+  const TempDir lib;
+  REQUIRE(::chmod(lib.path().c_str(), 0755) == 0);
+  Cluster cluster = pair.standby.cluster();
+  cluster.data = lib / "data";
   const CopyPlace copy(cluster);
   REQUIRE(dies_at_call(SYS_fchown, [&] { copy.make_room(); }));
   copy.make_room();
   CHECK(owner_of(copy.directory()) == owner);
   CHECK(mode_of(copy.directory()) == 0700U);
-  const std::string rewind = pair.standby.data() + ".xroad-rejoin";
+  const std::string rewind = cluster.data + ".xroad-rejoin";
   REQUIRE(dies_at_call(SYS_fchown, [&] { RewindPlace(cluster).hold(); }));
   RewindPlace(cluster).hold();
   CHECK(owner_of(rewind) == owner);
