@@ -19,7 +19,8 @@ WorkStep sql_step(const PrimaryWork& work, const std::string& what, const std::s
   return step;
 }
 
-void check_group(const LocalSql& sql, const std::string& group) {
+void check_group(const LocalSql& sql, const std::vector<std::string>& standbys,
+                 const std::string& group) {
   if (sql.value("select rolcanlogin::text from pg_roles where rolname = $1", {group}) == "true") {
     throw Error(Fault::Refused, "the role " + quote(group) +
                                     " logs in, so it is no group of standbys: give another "
@@ -28,8 +29,8 @@ void check_group(const LocalSql& sql, const std::string& group) {
   const std::string stranger = sql.value(
       "select m.rolname from pg_roles m join pg_roles g on g.rolname = $1 and g.oid <> m.oid where "
       "m.rolcanlogin and not m.rolsuper and not m.rolreplication and "
-      "pg_has_role(m.oid, g.oid, 'member') order by 1 limit 1",
-      {group});
+      "m.rolname <> all($2::text[]) and pg_has_role(m.oid, g.oid, 'member') order by 1 limit 1",
+      {group, sql_array(standbys)});
   if (stranger.empty()) return;
   throw Error(Fault::Refused, quote(stranger) + " is in the group " + quote(group) +
                                   " and is no standby: our lines of pg_hba.conf would shut it "
@@ -85,7 +86,7 @@ void check_roles(const LocalSql& sql, const std::vector<std::string>& standbys,
                       group + " TO " + sql_name(name));
     }
   }
-  check_group(sql, groups.front());
+  check_group(sql, standbys, groups.front());
   check_slots(sql, standbys, groups.front());
 }
 
