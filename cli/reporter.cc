@@ -120,6 +120,7 @@ void Reporter::recovered(const std::vector<ChangeDetail>& details, const HookRep
   notice(JournalEvent::Recovered, "recovered",
          "the commit of an earlier run, which was cut short, was completed first");
   std::vector<Change> changes;
+  changes.reserve(details.size());
   for (const ChangeDetail& detail : details) changes.push_back(detail.change);
   const std::string token = config_.preset->roles ? token_notice(changes) : std::string();
   if (!token.empty()) notice(JournalEvent::PinChanged, "pin-changed", token);
