@@ -208,7 +208,7 @@ void Incoming::take_gone(const Manifest& part, Batch& batch) const {
 void Incoming::take_gone(const Changed& part, Batch& batch) {
   for (const std::string& path : part.gone) {
     if (fetch_) fetch_->forget(path);
-    keep(sizeof path + path.size());
+    keep(sizeof(std::string) + path.size());
     batch.lacks(path);
   }
 }

@@ -87,12 +87,13 @@ class Changes {
         change.content = true;
         if (!look(change)) return;
     }
-    put(std::move(change));
+    put(change);
     if (step.kind == ActionKind::MakeDir) add_below(step.path);
   }
 
   std::vector<Change> take() {
     std::vector<Change> all;
+    all.reserve(found_.size());
     for (auto& [path, change] : found_) all.push_back(std::move(change));
     std::sort(all.begin(), all.end(),
               [](const Change& a, const Change& b) { return path_less(a.path, b.path); });
@@ -112,15 +113,13 @@ class Changes {
       change.path = join_path(dir, name);
       change.created = change.content = true;
       if (!look(change)) continue;
-      const std::string path = change.path;
-      const bool is_dir = change.type == EntryType::Dir;
-      put(std::move(change));
-      if (is_dir) add_below(path);
+      put(change);
+      if (change.type == EntryType::Dir) add_below(change.path);
     }
   }
 
-  void put(Change change) {
-    if (left_.count(change.path) == 0) found_.try_emplace(change.path, std::move(change));
+  void put(const Change& change) {
+    if (left_.count(change.path) == 0) found_.try_emplace(change.path, change);
   }
 
   Disk& disk_;

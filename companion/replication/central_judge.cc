@@ -196,8 +196,8 @@ CentralVerdict judge_central(const CentralReport& report, std::int64_t now) {
   }
   for (const auto& [name, views] : nodes) {
     const auto silent = std::count_if(
-        report.answers.begin(), report.answers.end(), [&views = views](const CentralAnswer& one) {
-          return !one.trouble && std::none_of(views.begin(), views.end(),
+        report.answers.begin(), report.answers.end(), [&seen = views](const CentralAnswer& one) {
+          return !one.trouble && std::none_of(seen.begin(), seen.end(),
                                               [&](const View& view) { return view.by == &one; });
         });
     judge_node(name, views, static_cast<std::size_t>(silent), now, verdict);

@@ -134,7 +134,9 @@ std::uint16_t port_of(const Cluster& cluster, const ClusterLayout& layout, const
 std::string broken_off(const std::string& data, const std::string& name) {
   if (path_exists(data)) return data + name;
   for (const char* place : {".xroad-rejoin/own", ".xroad-rejoin/data", ".xroad-companion/new"}) {
-    if (path_exists(data + place + name)) return data + place + name;
+    std::string path = data;
+    path.append(place).append(name);
+    if (path_exists(path)) return path;
   }
   return data + name;
 }

@@ -78,12 +78,12 @@ void check_roles(const LocalSql& sql, const std::vector<std::string>& standbys,
     }
     if (row[2] != "true") {
       const std::string group = sql_name(groups.front());
-      throw Error(Fault::Refused,
-                  "the role " + quote(name) +
-                      " exists and is no standby's of ours: choose another name, or say that it "
-                      "is one: " +
-                      (row[3] == "true" ? "" : "CREATE ROLE " + group + " NOLOGIN; ") + "GRANT " +
-                      group + " TO " + sql_name(name));
+      std::string word = row[3] == "true" ? "" : "CREATE ROLE " + group + " NOLOGIN; ";
+      word += "GRANT " + group + " TO " + sql_name(name);
+      throw Error(Fault::Refused, "the role " + quote(name) +
+                                      " exists and is no standby's of ours: choose another name, "
+                                      "or say that it is one: " +
+                                      word);
     }
   }
   check_group(sql, standbys, groups.front());

@@ -23,6 +23,7 @@ namespace {
 
 std::vector<std::string> names_of(const std::vector<NodeSpec>& standbys) {
   std::vector<std::string> names;
+  names.reserve(standbys.size());
   for (const NodeSpec& standby : standbys) names.push_back(standby.name);
   return names;
 }

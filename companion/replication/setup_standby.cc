@@ -281,6 +281,7 @@ WorkStep take_step(const StandbyWork& work, const std::vector<std::string>& chan
   const std::vector<std::string> files{pki.ca, pki.certificate, pki.key};
   const auto old = [=] {
     std::vector<std::string> bytes;
+    bytes.reserve(files.size());
     for (const std::string& file : files) bytes.push_back(read_owned(file, cluster).value_or(""));
     return bytes;
   };

@@ -67,7 +67,7 @@ std::string RunLog::items_text(RunReport report) const {
   return out;
 }
 
-std::string RunLog::text(RunReport report, bool verbose) const {
+std::string RunLog::text(const RunReport& report, bool verbose) const {
   std::string out = stamped("receiving file list") + items_text(report);
   if (!verbose) return out + stamped(plain_totals(report.stats));
   const std::string both = totals(report.stats, Human::Grouped).substr(1);

@@ -38,7 +38,7 @@ class RunLog {
       Now now = [] { return std::time(nullptr); });
 
   // The text of a run that came to its end; `verbose` has the totals in the two lines of -v.
-  std::string text(RunReport report, bool verbose = false) const;
+  std::string text(const RunReport& report, bool verbose = false) const;
   // Its items and what is to be said of them, without a frame.
   std::string items_text(RunReport report) const;
   // Of one that did not, or that did with an exit code (23: problems): begins with what was told
