@@ -182,6 +182,7 @@ port = $admin
 global-conf = false
 auth-key = false
 serverconf-db = false
+proxy-alive = false
 sync-age = true
 
 [sync-age]
@@ -407,7 +408,7 @@ companion maintenance off
 step "What it knows, and, with X-Road's own checks, why this machine is no security server"
 companion check
 stop_companion
-sed -i '/^global-conf\|^auth-key\|^serverconf-db/d' "$work/companion.ini"
+sed -i '/^global-conf\|^auth-key\|^serverconf-db\|^proxy-alive/d' "$work/companion.ini"
 refused 2 'cannot work' companion check
 
 step "Done in $((SECONDS - began)) s. Next:"
