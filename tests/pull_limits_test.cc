@@ -18,6 +18,9 @@ namespace {
 Error answer_to(Cluster& cluster, const Welcome& welcome,
                 const std::function<void(Channel&)>& serve) {
   SteadyClock clock;
+  // What shrinks to a few bytes leaves the server late, and in a slow build very late.
+  Deadlines patient;
+  patient.idle = patient.first_byte = std::chrono::seconds(100);
   const auto error = test::thrown_by([&] {
     test::converse(
         [&](Channel& channel) {
@@ -32,7 +35,8 @@ Error answer_to(Cluster& cluster, const Welcome& welcome,
             serve(channel);
             channel.receive();
           });
-        });
+        },
+        patient);
   });
   REQUIRE(error);
   return *error;

@@ -13,7 +13,7 @@
 namespace xs::test {
 namespace {
 
-constexpr std::chrono::seconds kLongest{60};
+constexpr std::chrono::seconds kLongest{300};
 
 std::exception_ptr run_side(Fd end, Side side, const Deadlines& deadlines, const Damage& damage,
                             const std::function<void(Channel&)>& work, Traffic& traffic) {
