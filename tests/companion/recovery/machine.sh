@@ -89,7 +89,8 @@ END
   tar -cf "$template.$name" -C / etc/postgresql var/lib/postgresql
   mv "$template.$name" "$template"
 else
-  until [ -e "$template" ]; do sleep 0.05; done
+  # shellcheck disable=SC2016
+  timeout 60 sh -c 'until [ -e "$0" ]; do sleep 0.05; done' "$template"
   rm -rf /etc/postgresql
   tar -xf "$template" -C /
 fi

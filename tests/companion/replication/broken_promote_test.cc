@@ -21,12 +21,6 @@ using Catch::Contains;
 
 namespace {
 
-bool skipped() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  return why.has_value();
-}
-
 bool asked_to_promote(const Node& node) {
   return std::filesystem::exists(node.data() + "/promote");
 }

@@ -26,12 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool skipped() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  return why.has_value();
-}
-
 // Of a copy that is being taken; files come and go meanwhile.
 std::uint64_t bytes_below(const std::string& directory) {
   std::uint64_t bytes = 0;

@@ -32,12 +32,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool skipped() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  return why.has_value();
-}
-
 RejoinOrder order_for(const Node& node, const std::string& primary) {
   RejoinOrder order;
   order.cluster = node.choice();

@@ -15,12 +15,6 @@ using Catch::Contains;
 
 namespace {
 
-bool skipped() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  return why.has_value();
-}
-
 void refused(Pair& pair, const std::string& words) {
   INFO(words);
   const auto error = thrown_by([&] { plan_primary(pair.primary_setup, pair.clock, pair.wall()); });

@@ -24,12 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool skipped() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  return why.has_value();
-}
-
 // What a running server writes by itself.
 const std::vector<std::string> kServersOwn = {"/pg_",           "/base",           "/global",
                                               "postmaster.pid", "postmaster.opts", ".start.log",

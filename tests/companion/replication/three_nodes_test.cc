@@ -18,12 +18,6 @@ using Catch::Contains;
 
 namespace {
 
-bool skipped() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  return why.has_value();
-}
-
 std::string rejoined(const Node& node, const Node& primary, const std::string& name,
                      std::uint64_t discard = 0) {
   SteadyClock clock;
