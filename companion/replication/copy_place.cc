@@ -143,8 +143,18 @@ std::string CopyPlace::old_data() const {
   return made ? made->old_name : "";
 }
 
+// A run that follows in the same second, or a clock that was set back, finds the first name taken.
+std::string CopyPlace::free_name(const Wall& wall) const {
+  std::string time = utc_text(wall());
+  std::erase_if(time, [](char c) { return c == '-' || c == ':'; });
+  const std::string first = cluster_.data + ".old-" + time;
+  std::string name = first;
+  for (int i = 2; path_exists(name); ++i) name = first + "-" + std::to_string(i);
+  return name;
+}
+
 // An exchange where there can be one, so that there is always a data directory.
-void CopyPlace::put_in_place(const std::string& old_name) const {
+void CopyPlace::put_in_place(const Wall& wall) const {
   if (!swapped()) {
     require_no_server(cluster_);
     refuse_old();
@@ -152,7 +162,7 @@ void CopyPlace::put_in_place(const std::string& old_name) const {
     auto made = record();
     if (!made || made->inode != inode_of(copy())) {
       const AsOwner rights(cluster_.user);
-      made = Record{inode_of(copy()), there ? old_name : ""};
+      made = Record{inode_of(copy()), there ? free_name(wall) : ""};
     }
     note(kSwap, std::to_string(made->inode) + " " + made->old_name);
     const AsOwner rights(directory_user(parent_of(cluster_.data), cluster_));

@@ -2,7 +2,8 @@
 // CopyPlace: the directory DATA.xroad-companion beside a data directory, in which a base backup is
 // taken, and the renames that put it in the data directory's place and back. What state they are
 // in is read from the disk alone, so that a run that was killed anywhere can be gone on with.
-// Nothing that we have not made is ever removed: the old data is renamed to DATA.old-TIME. All is
+// Nothing that we have not made is ever removed: the old data is renamed to DATA.old-TIME, or to
+// DATA.old-TIME-2 and so on where that lies there already. All is
 // done with the rights of the directories' owners. Failures are of class Io, or Refused for a
 // directory that lies in the way and for a data directory that a server runs on.
 #pragma once
@@ -12,6 +13,7 @@
 #include <string>
 
 #include "companion/replication/cluster.h"
+#include "companion/wall.h"
 
 namespace xs {
 
@@ -37,10 +39,10 @@ class CopyPlace {
   void note(const std::string& fact, const std::string& value = "") const;
   void forget(const std::string& fact) const;
 
-  // The copy is where the data was; `old_name` for what was there.
+  // The copy is where the data was.
   bool swapped() const;
   bool needs_swap() const;  // or has been left in the middle of it
-  void put_in_place(const std::string& old_name) const;
+  void put_in_place(const Wall& wall) const;
   void finish_swap() const;  // the old data gets its name
   // Back to the old data. The copy may be half used then, and counts as none.
   void put_back() const;
@@ -61,6 +63,7 @@ class CopyPlace {
   // A swap was begun, and what lies in copy() is not the copy: it is what was in its place.
   bool holds_old() const;
   void refuse_old() const;
+  std::string free_name(const Wall& wall) const;
 
   Cluster cluster_;
   std::string directory_;

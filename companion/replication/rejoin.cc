@@ -84,7 +84,7 @@ class Rejoin {
       say_("a set-up was broken off: the old data is put back into its place\n");
       copy_.put_back();
     } else {
-      copy_.put_in_place(aside_name(cluster_, wall_));
+      copy_.put_in_place(wall_);
     }
     cluster_ = find_cluster(order_.cluster, clock_, order_.roots);
     return true;

@@ -5,7 +5,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
@@ -144,15 +143,15 @@ WorkStep prepare_step(const CopyWork& work) {
 }
 
 WorkStep swap_step(const CopyWork& work) {
-  const std::string aside = aside_name(work.facts.cluster, work.wall);
   WorkStep step;
   step.what = "put the copy in place and the old data aside";
   step.detail = [=] {
-    return "$ mv " + shell_words({work.facts.cluster.data}) + " " + shell_words({aside}) +
-           "\n$ mv " + shell_words({work.place.copy(), work.facts.cluster.data}) + "\n";
+    return "$ mv " + shell_words({work.facts.cluster.data}) + " " +
+           shell_words({work.facts.cluster.data + ".old-TIME"}) + "\n$ mv " +
+           shell_words({work.place.copy(), work.facts.cluster.data}) + "\n";
   };
   step.done = [=] { return work.place.swapped() && !work.place.needs_swap(); };
-  step.act = [=] { work.place.put_in_place(aside); };
+  step.act = [=] { work.place.put_in_place(work.wall); };
   return step;
 }
 
@@ -164,13 +163,6 @@ void copy_own_entries(const std::string& from, const std::string& to) {
   } catch (const fs::filesystem_error& error) {
     throw Error(Fault::Io, escape(error.what()));
   }
-}
-
-std::string aside_name(const Cluster& cluster, const Wall& wall) {
-  std::string text = utc_text(wall());
-  text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return c == '-' || c == ':'; }),
-             text.end());
-  return cluster.data + ".old-" + text;
 }
 
 void add_copy_steps(WorkPlan& plan, const CopyWork& work) {

@@ -28,7 +28,4 @@ void add_copy_steps(WorkPlan& plan, const CopyWork& work);
 // there of that kind; durable when it returns. With the rights of whoever calls. Throws Io.
 void copy_own_entries(const std::string& from, const std::string& to);
 
-// "DATA.old-20261121T170433Z"
-std::string aside_name(const Cluster& cluster, const Wall& wall);
-
 }  // namespace xs

@@ -4,8 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
@@ -20,14 +18,6 @@ namespace {
 std::string with_settings(const StandbyWork& work, const std::string& text) {
   return with_block(text, conf_lines(standby_settings(work.plan, work.cluster().major)),
                     BlockPlace::End, work.cluster().conf_file());
-}
-
-// "20261121T170433Z"
-std::string stamp(const Wall& wall) {
-  std::string text = utc_text(wall());
-  text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return c == '-' || c == ':'; }),
-             text.end());
-  return text;
 }
 
 Command backup_command(const StandbyWork& work) {
@@ -165,7 +155,6 @@ WorkStep stop_step(const StandbyWork& work) {
 
 WorkStep swap_step(const StandbyWork& work) {
   const Cluster& cluster = work.cluster();
-  const std::string old = cluster.data + ".old-" + stamp(work.wall);
   WorkStep step;
   step.what = "put the copy in place and the old data aside";
   step.detail = [=] {
@@ -175,7 +164,7 @@ WorkStep swap_step(const StandbyWork& work) {
            "$ mv " + shell_words({work.place.copy()}) + " " + shell_words({cluster.data}) + "\n";
   };
   step.done = [=] { return work.place.swapped() ? !work.place.needs_swap() : work.in_place(); };
-  step.act = [=] { work.place.put_in_place(old); };
+  step.act = [=] { work.place.put_in_place(work.wall); };
   step.undo = [=] { work.place.put_back(); };
   return step;
 }

@@ -22,6 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kOld = ".old-20260814T120000Z";
+
+std::int64_t noon() { return 1786708800; }
+
 // A data directory with a mark in it, as far as the renames look at one, and a copy beside it.
 struct Places {
   TempDir dir;
@@ -41,12 +45,12 @@ struct Places {
     give_to_postgres(path + "/" + mark);
   }
   CopyPlace place() const { return CopyPlace(cluster); }
-  std::string aside() const { return cluster.data + ".old-1"; }
+  std::string aside() const { return cluster.data + kOld; }
   void swap() const {
     place().make_room();
     make(place().copy(), "new");
     place().note("prepared");
-    place().put_in_place(aside());
+    place().put_in_place(noon);
     REQUIRE(fs::exists(cluster.data + "/new"));
     REQUIRE(fs::exists(aside() + "/old"));
   }
@@ -62,10 +66,7 @@ struct Places {
 
 TEST_CASE("copy: old data is never taken for a copy, whatever lies in its place by now",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (skipped()) return;
   const Places places;
   places.swap();
   const CopyPlace place = places.place();
@@ -77,7 +78,7 @@ TEST_CASE("copy: old data is never taken for a copy, whatever lies in its place 
   const std::string why = "is old data of a change that was broken off, and not the copy";
   places.expect_refused([&] { place.clear(); }, why);
   places.expect_refused([&] { place.make_room(); }, why);
-  places.expect_refused([&] { place.put_in_place(places.aside()); }, why);
+  places.expect_refused([&] { place.put_in_place(noon); }, why);
   CHECK(fs::exists(place.copy() + "/old"));
   CHECK(fs::exists(places.cluster.data + "/by-hand"));
 
@@ -88,16 +89,13 @@ TEST_CASE("copy: old data is never taken for a copy, whatever lies in its place 
 }
 
 TEST_CASE("copy: a swap that was cut short before its last rename gets it", "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (skipped()) return;
   const Places places;
   places.swap();
   const CopyPlace place = places.place();
   fs::rename(places.aside(), place.copy());
   places.expect_refused([&] { place.clear(); }, "is old data");
-  SECTION("by the same verb") { place.put_in_place("/somewhere/else"); }
+  SECTION("by the same verb") { place.put_in_place(wall_now); }
   SECTION("before another copy is taken") { place.make_room(); }
   CHECK(fs::exists(places.cluster.data + "/new"));
   CHECK(fs::exists(places.aside() + "/old"));
@@ -105,11 +103,28 @@ TEST_CASE("copy: a swap that was cut short before its last rename gets it", "[re
   CHECK(fs::exists(places.aside() + "/old"));
 }
 
-TEST_CASE("copy: putting the old data back goes on where it was cut short", "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
+TEST_CASE("copy: a second one in the same second keeps the old data of both", "[replication]") {
+  if (skipped()) return;
+  const Places places;
+  places.swap();
+  const CopyPlace place = places.place();
+  for (const char* name : {"-2", "-3"}) {
+    place.clear();
+    place.make_room();
+    Places::make(place.copy(), name);
+    place.put_in_place(noon);
+    CHECK(fs::exists(places.cluster.data + "/" + name));
+    CHECK(fs::exists(places.aside() + "/old"));
   }
+  CHECK(fs::exists(places.aside() + "-2/new"));
+  CHECK(fs::exists(places.aside() + "-3/-2"));
+  place.put_back();
+  CHECK(fs::exists(places.cluster.data + "/-2"));
+  CHECK_FALSE(fs::exists(places.aside() + "-3"));
+}
+
+TEST_CASE("copy: putting the old data back goes on where it was cut short", "[replication]") {
+  if (skipped()) return;
   const Places places;
   places.swap();
   const CopyPlace place = places.place();
@@ -128,10 +143,7 @@ TEST_CASE("copy: putting the old data back goes on where it was cut short", "[re
 
 TEST_CASE("copy: one that another verb, or another history, has left is taken anew",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (skipped()) return;
   const Places places;
   const CopyPlace place = places.place();
   place.make_room();
@@ -149,10 +161,7 @@ TEST_CASE("copy: one that another verb, or another history, has left is taken an
 }
 
 TEST_CASE("lock: one verb at a time", "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (skipped()) return;
   const Places places;
   const auto another = [&] { return thrown_by([&] { ClusterLock second(places.cluster); }); };
   {
@@ -173,10 +182,7 @@ TEST_CASE("lock: one verb at a time", "[replication]") {
 
 TEST_CASE("stop: a server that was started outside its unit is stopped all the same",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (skipped()) return;
   SteadyClock clock;
   const Node node;
   node.start();
@@ -195,17 +201,14 @@ TEST_CASE("stop: a server that was started outside its unit is stopped all the s
 }
 
 TEST_CASE("copy: a data directory that a server runs on stays where it is", "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (skipped()) return;
   const Node node;
   node.start();
   const CopyPlace place(node.cluster());
   place.make_room();
   fs::create_directory(place.copy());
   give_to_postgres(place.copy());
-  const auto error = thrown_by([&] { place.put_in_place(node.data() + ".old-1"); });
+  const auto error = thrown_by([&] { place.put_in_place(noon); });
   REQUIRE(error);
   CHECK(exit_code(error->fault()) == 25);
   CHECK_THAT(error->text(), Contains("a server runs on '" + node.data() + "'"));
@@ -215,8 +218,8 @@ TEST_CASE("copy: a data directory that a server runs on stays where it is", "[re
   CHECK(node.value("select 1") == "1");
 
   node.stop();
-  place.put_in_place(node.data() + ".old-1");
-  CHECK(fs::exists(node.data() + ".old-1/PG_VERSION"));
+  place.put_in_place(noon);
+  CHECK(fs::exists(node.data() + kOld + "/PG_VERSION"));
   place.put_back();
   CHECK(fs::exists(node.data() + "/PG_VERSION"));
 }
