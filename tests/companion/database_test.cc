@@ -100,10 +100,7 @@ void make_database(const Postgres& server) {
 }  // namespace
 
 TEST_CASE("serverconf db: each state of a real database has its message", "[companion][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   Postgres server;
   Node node;
   make_database(server);
@@ -180,10 +177,7 @@ TEST_CASE("serverconf db: a db.properties that cannot be used is not available",
 
 TEST_CASE("db: a question that takes too long ends here and at the server",
           "[companion][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   Postgres server;
   SteadyClock clock;
   DbTarget target;
@@ -209,10 +203,7 @@ TEST_CASE("db: a question that takes too long ends here and at the server",
 }
 
 TEST_CASE("serverconf db: TLS is checked as the URL asks for it", "[companion][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   const std::int64_t now = wall_now();
   const Identity ca = make_identity({"Database CA", now - 60, now + 86'400, true});
   const Identity other = make_identity({"Other CA", now - 60, now + 86'400, true});
@@ -242,10 +233,7 @@ TEST_CASE("serverconf db: TLS is checked as the URL asks for it", "[companion][d
 
 TEST_CASE("replication: a real standby streams, pauses, lags and loses its primary",
           "[companion][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   Postgres primary;
   make_database(primary);
   const auto standby = primary.make_standby();

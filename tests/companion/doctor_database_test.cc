@@ -160,10 +160,7 @@ TEST_CASE("doctor: replication's keys are postgres's alone", "[doctor]") {
 
 TEST_CASE("doctor: a real standby and a real primary, each on the right node and on the wrong",
           "[doctor][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   Postgres primary;
   primary.sql("create role serverconf login password 's3cret'");
   primary.sql("create database serverconf");

@@ -121,10 +121,9 @@ class Secondary {
 };
 
 bool ready() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  if (::access("/usr/bin/dpkg-query", X_OK) != 0) WARN("there is no dpkg-query");
-  return !why && ::access("/usr/bin/dpkg-query", X_OK) == 0;
+  const bool dpkg = ::access("/usr/bin/dpkg-query", X_OK) == 0;
+  if (!dpkg) WARN("there is no dpkg-query");
+  return !without_postgres() && dpkg;
 }
 
 std::size_t crosses(const std::string& out) {

@@ -113,12 +113,6 @@ bool streams(const Postgres& standby) {
   return standby.says("select status from pg_stat_wal_receiver", "streaming");
 }
 
-bool skipped() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  return why.has_value();
-}
-
 // `wait` that has heard the primary's position and looks at its own database.
 bool is_waiting(const Postgres& standby) {
   return standby.says(
@@ -130,7 +124,7 @@ bool is_waiting(const Postgres& standby) {
 }  // namespace
 
 TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion][replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Postgres primary({{"max_slot_wal_keep_size = 512MB"}, {}, "", "", ""});
   const auto standby = primary.make_standby();
   const Operator admin;
@@ -190,7 +184,7 @@ TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion]
 
 TEST_CASE("replication verbs: wait does not run after a primary that is written to all the time",
           "[companion][replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Postgres primary;
   // Commits are replayed two seconds late: the standby never has what the primary has.
   const auto standby = primary.make_standby();
@@ -235,7 +229,7 @@ TEST_CASE("replication verbs: wait does not run after a primary that is written 
 }
 
 TEST_CASE("replication verbs: wait tells one trouble from another", "[companion][replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Postgres primary;
   const auto standby = primary.make_standby({"wal_retrieve_retry_interval = 100ms"});
   const Operator admin;
@@ -306,7 +300,7 @@ TEST_CASE("replication verbs: wait tells one trouble from another", "[companion]
 }
 
 TEST_CASE("replication verbs: trouble in the middle of wait", "[companion][replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Postgres primary;
   // Commits are replayed an hour late, so wait has something to wait for.
   const auto standby = primary.make_standby({"recovery_min_apply_delay = 1h"});
@@ -354,7 +348,7 @@ TEST_CASE("replication verbs: trouble in the middle of wait", "[companion][repli
 
 TEST_CASE("replication verbs: WAL beyond the slot's limit is lost, and said",
           "[companion][replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Postgres primary({{"max_slot_wal_keep_size = 16MB", "min_wal_size = 32MB", "max_wal_size = 32MB"},
                     {},
                     "",
@@ -383,7 +377,7 @@ TEST_CASE("replication verbs: WAL beyond the slot's limit is lost, and said",
 
 TEST_CASE("replication verbs: a monitor's role has the rights it needs and no more",
           "[companion][replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Postgres primary;
   primary.sql("create role weak login password 's3cret'");
   primary.sql("create role monitor login password 's3cret' in role pg_monitor");
@@ -452,7 +446,7 @@ TEST_CASE("replication verbs: a monitor's role has the rights it needs and no mo
 
 TEST_CASE("replication verbs: a client's certificate is the login, and is shown",
           "[companion][replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const std::int64_t now = wall_now();
   const Identity ca = make_identity({"Cluster CA", now - 60, now + 86'400, true});
   const Identity host = make_identity({"127.0.0.1", now - 60, now + 86'400}, &ca);

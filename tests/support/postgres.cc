@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "tests/support/catch.h"
 
 namespace xs::test {
 namespace {
@@ -99,9 +100,10 @@ void append(const std::string& path, const std::vector<std::string>& lines) {
 
 }  // namespace
 
-std::optional<std::string> Postgres::missing() {
-  if (!programs().empty()) return std::nullopt;
-  return "skipped: PostgreSQL's server is not installed (package postgresql)";
+bool without_postgres() {
+  if (!programs().empty()) return false;
+  WARN("skipped: PostgreSQL's server is not installed (package postgresql)");
+  return true;
 }
 
 std::string postgres_programs() { return programs(); }

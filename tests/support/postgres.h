@@ -3,7 +3,7 @@
 // loopback and on a socket in its directory. It runs as the user postgres, or nobody, where the
 // test is root, because initdb refuses root. The distribution's own cluster is never touched. A
 // standby of it is one call away. Failures to set up are exceptions.
-//   if (const auto why = Postgres::missing()) { WARN(*why); return; }
+//   if (without_postgres()) return;
 //   Postgres primary;
 //   primary.sql("create role monitor login password 'secret'");
 //   const auto standby = primary.make_standby();
@@ -22,6 +22,9 @@
 
 namespace xs::test {
 
+// True, with a warning that says why, where PostgreSQL's server is not installed.
+bool without_postgres();
+
 // For fixtures that keep a cluster of their own. Where the newest installed version has its
 // programs, "" where there is none; the account that servers run as; a program of that version, by
 // its name, to its successful end as that account; a path handed to that account.
@@ -39,9 +42,6 @@ struct PostgresOptions {
 
 class Postgres {
  public:
-  // A sentence for a skipped test where PostgreSQL is not installed.
-  static std::optional<std::string> missing();
-
   // Started, and taking connections. Over TCP a password is asked for (scram-sha-256), on the
   // socket everybody is who he says. wal_level is replica and ten senders are allowed.
   explicit Postgres(const PostgresOptions& options = {});

@@ -122,10 +122,7 @@ TEST_CASE("central server: words that cannot be meant are refused", "[companion]
 
 TEST_CASE("central server: the database and the servers are told side by side",
           "[companion][central]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   const Identity identity = self_signed();
   const Center center;
   Postgres primary;

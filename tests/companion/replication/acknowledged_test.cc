@@ -68,10 +68,7 @@ std::vector<int> read_rows(const Node& node) {
 
 TEST_CASE("promote: no acknowledged commit of 10,000 is missing after the primary was killed",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   PairOptions options;
   options.standby = {"hot_standby = off"};  // a warm standby, which answers nobody
   FailoverPair pair(options);

@@ -48,7 +48,7 @@ void check_primary(const FailoverPair& pair, const std::string& said) {
 
 TEST_CASE("promote: killed as each step begins, it ends right when it is run again",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const bool hot = GENERATE(true, false);
   CAPTURE(hot);
   PairOptions options;
@@ -86,7 +86,7 @@ TEST_CASE("promote: killed as each step begins, it ends right when it is run aga
 
 TEST_CASE("promote: killed between the promotion and its first checkpoint, it goes on there",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   // So that the server's own checkpoint does not come first.
   PairOptions options;
   options.primary = {"checkpoint_timeout = 1h", "checkpoint_completion_target = 1"};
@@ -112,7 +112,7 @@ TEST_CASE("promote: killed between the promotion and its first checkpoint, it go
 }
 
 TEST_CASE("promote: killed in the middle of the promotion, the request stands", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   pair.ss1.sql("insert into t select generate_series(1, 100)");
   REQUIRE(pair.caught_up());
@@ -129,7 +129,7 @@ TEST_CASE("promote: killed in the middle of the promotion, the request stands", 
 
 TEST_CASE("promote: the server killed in the middle of it is told, and promoted later",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   pair.ss1.sql("insert into t select generate_series(1, 100)");
   REQUIRE(pair.caught_up());
@@ -158,7 +158,7 @@ TEST_CASE("promote: the server killed in the middle of it is told, and promoted 
 }
 
 TEST_CASE("promote: a run that was killed does not bind the next one to promote", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   pair.ss1.sql("insert into t select generate_series(1, 100)");
   REQUIRE(pair.caught_up());

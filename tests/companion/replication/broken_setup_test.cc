@@ -56,7 +56,7 @@ ino_t inode_of(const std::string& path) {
 
 TEST_CASE("setup: broken off in the middle of the copy it leaves the old server as it was",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad, Node::Layout::InData, Node::Layout::InData);
   pair.primary.start();
   pair.standby.start();
@@ -107,7 +107,7 @@ TEST_CASE("setup: broken off in the middle of the copy it leaves the old server 
 }
 
 TEST_CASE("setup: a disk that is too small for the copy costs nothing", "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   if (const auto why = SmallDisk::missing()) {
     WARN(*why);
     return;
@@ -166,7 +166,7 @@ TEST_CASE("setup: a disk that is too small for the copy costs nothing", "[replic
 }
 
 TEST_CASE("setup: what somebody took back by hand is given again", "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   pair.primary.start();
   CHECK(pair.setup_primary());

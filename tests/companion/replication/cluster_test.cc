@@ -79,10 +79,7 @@ struct Machine {
 
 TEST_CASE("cluster: one whose data a broken off run has out of its place is found by its name",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   const char* place = GENERATE(".xroad-rejoin/own", ".xroad-rejoin/data", ".xroad-companion/new");
   CAPTURE(place);
   const TempDir dir;
@@ -272,10 +269,7 @@ TEST_CASE("cluster: control data that lacks a line is an error", "[replication]"
 
 TEST_CASE("cluster: a real one is started, asked, restarted and stopped as its owner",
           "[replication][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   for (const auto layout : {Node::Layout::InData, Node::Layout::Apart}) {
     const Node node(layout);
     SteadyClock clock;
@@ -336,10 +330,7 @@ TEST_CASE("cluster: a real one is started, asked, restarted and stopped as its o
 
 TEST_CASE("cluster: a password in primary_conninfo, also of its key, goes into no new line",
           "[replication][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   for (const char* secret : {"password", "sslpassword"}) {
     const Node node;
     SteadyClock clock;

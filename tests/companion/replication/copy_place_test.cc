@@ -66,7 +66,7 @@ struct Places {
 
 TEST_CASE("copy: old data is never taken for a copy, whatever lies in its place by now",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const Places places;
   places.swap();
   const CopyPlace place = places.place();
@@ -89,7 +89,7 @@ TEST_CASE("copy: old data is never taken for a copy, whatever lies in its place 
 }
 
 TEST_CASE("copy: a swap that was cut short before its last rename gets it", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const Places places;
   places.swap();
   const CopyPlace place = places.place();
@@ -104,7 +104,7 @@ TEST_CASE("copy: a swap that was cut short before its last rename gets it", "[re
 }
 
 TEST_CASE("copy: a second one in the same second keeps the old data of both", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const Places places;
   places.swap();
   const CopyPlace place = places.place();
@@ -124,7 +124,7 @@ TEST_CASE("copy: a second one in the same second keeps the old data of both", "[
 }
 
 TEST_CASE("copy: putting the old data back goes on where it was cut short", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const Places places;
   places.swap();
   const CopyPlace place = places.place();
@@ -143,7 +143,7 @@ TEST_CASE("copy: putting the old data back goes on where it was cut short", "[re
 
 TEST_CASE("copy: one that another verb, or another history, has left is taken anew",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const Places places;
   const CopyPlace place = places.place();
   place.make_room();
@@ -161,7 +161,7 @@ TEST_CASE("copy: one that another verb, or another history, has left is taken an
 }
 
 TEST_CASE("lock: one verb at a time", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const Places places;
   const auto another = [&] { return thrown_by([&] { ClusterLock second(places.cluster); }); };
   {
@@ -182,7 +182,7 @@ TEST_CASE("lock: one verb at a time", "[replication]") {
 
 TEST_CASE("stop: a server that was started outside its unit is stopped all the same",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   SteadyClock clock;
   const Node node;
   node.start();
@@ -201,7 +201,7 @@ TEST_CASE("stop: a server that was started outside its unit is stopped all the s
 }
 
 TEST_CASE("copy: a data directory that a server runs on stays where it is", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const Node node;
   node.start();
   const CopyPlace place(node.cluster());

@@ -103,8 +103,10 @@ void follow(const Node& primary, const Node& standby, const std::string& name,
 }
 
 std::vector<std::string> FailoverPair::settings(const PairOptions& options) {
-  // wal_log_hints and full pages are what pg_rewind asks for.
-  std::vector<std::string> lines{"wal_log_hints = on",
+  // wal_log_hints and full pages are what pg_rewind asks for; what an autovacuum commits would be
+  // counted with the rows.
+  std::vector<std::string> lines{"autovacuum = off",
+                                 "wal_log_hints = on",
                                  "full_page_writes = on",
                                  "wal_keep_size = 64MB",
                                  "max_wal_size = 256MB",

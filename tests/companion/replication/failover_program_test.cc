@@ -14,10 +14,7 @@ using Catch::Contains;
 
 TEST_CASE("failover: with certificates, from the set-up over a killed primary and back",
           "[replication][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad, Node::Layout::InData, Node::Layout::Apart);
   for (const Node* node : {&pair.primary, &pair.standby}) {
     node->append("postgresql.conf", "full_page_writes = on\n");

@@ -31,10 +31,7 @@ uid_t owner_of(const std::string& path) {
 
 TEST_CASE("setup: killed while it makes a directory, the next run gives it its owner",
           "[replication][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   pair.primary.start();
   const uid_t owner = pair.primary.cluster().user.uid;

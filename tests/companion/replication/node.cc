@@ -14,7 +14,6 @@
 
 #include "base/io.h"
 #include "companion/replication/cluster_tools.h"
-#include "tests/support/catch.h"
 #include "tests/support/postgres.h"
 
 namespace xs::test {
@@ -210,12 +209,6 @@ void Node::append(const std::string& file, const std::string& lines) const {
 
 std::string Node::log() const {
   return read_file_if_exists(data() + ".start.log", 4U << 20).value_or("");
-}
-
-bool skipped() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  return why.has_value();
 }
 
 }  // namespace xs::test

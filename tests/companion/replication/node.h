@@ -63,7 +63,4 @@ class Node {
 
 ClusterRoots nowhere(const TempDir& dir);
 
-// True, with a warning that says why, where there is no PostgreSQL to run.
-bool skipped();
-
 }  // namespace xs::test

@@ -16,10 +16,7 @@ using Catch::Contains;
 
 TEST_CASE("peer: root asks and changes a cluster that lets nobody but its owner in",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   if (::geteuid() != 0) {
     WARN("skipped: only root can be another account than the cluster's");
     return;

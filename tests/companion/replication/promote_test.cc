@@ -36,10 +36,7 @@ void check_refused(const FailoverPair& pair, const PromoteOrder& order, const st
 }  // namespace
 
 TEST_CASE("promote: nothing but a closed port passes for a dead primary", "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   const FailoverPair pair;
   const PromoteOrder order = order_for(pair.ss2);
 
@@ -124,10 +121,7 @@ std::string own_address() {
 }  // namespace
 
 TEST_CASE("promote: an old primary that comes back while it is asked is seen", "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   const FailoverPair pair;
   pair.ss1.stop();
   PromoteOrder order = order_for(pair.ss2);
@@ -157,10 +151,7 @@ TEST_CASE("promote: an old primary that comes back while it is asked is seen", "
 
 TEST_CASE("promote: what this node's own address refuses is no word of the old primary",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   PairOptions options;
   options.standby = {"listen_addresses = ''"};
   const FailoverPair pair(options);
@@ -179,10 +170,7 @@ TEST_CASE("promote: what this node's own address refuses is no word of the old p
 
 TEST_CASE("promote: a paused standby with a lag goes on, loses nothing and takes writes",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   PairOptions options;
   options.standby = {"synchronous_standby_names = 'ss1'"};  // as a copied configuration has it
   const FailoverPair pair(options);
@@ -218,10 +206,7 @@ TEST_CASE("promote: a paused standby with a lag goes on, loses nothing and takes
 }
 
 TEST_CASE("promote: one that takes too long stands, and is found done later", "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   const FailoverPair pair;
   kill_server(pair.ss1);
   const pid_t startup = server_process(pair.ss2, "startup");
@@ -239,10 +224,7 @@ TEST_CASE("promote: one that takes too long stands, and is found done later", "[
 }
 
 TEST_CASE("promote: a server that is stopped, or no cluster, is told and left", "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   const Node node;
   const auto stopped = thrown_by([&] { promoted(order_for(node)); });
   REQUIRE(stopped);
@@ -278,10 +260,7 @@ TEST_CASE("promote: a server that is stopped, or no cluster, is told and left", 
 
 TEST_CASE("promote: what a run that was cut short has left undone is done by the next one",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   const FailoverPair pair;
   kill_server(pair.ss1);
   PromoteOrder order = order_for(pair.ss2);

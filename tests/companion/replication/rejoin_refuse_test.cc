@@ -21,7 +21,7 @@ using Catch::Contains;
 namespace fs = std::filesystem;
 
 TEST_CASE("rejoin: what it refuses it leaves as it was", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   pair.ss1.sql("insert into t values (1)");
   REQUIRE(pair.caught_up());
@@ -85,7 +85,7 @@ TEST_CASE("rejoin: what it refuses it leaves as it was", "[replication]") {
 
 TEST_CASE("rejoin: a new primary without a checkpoint is waited for, and nothing is changed",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   mark(pair);
   pair.ss1.sql("insert into t select generate_series(1, 10)");
@@ -108,7 +108,7 @@ TEST_CASE("rejoin: a new primary without a checkpoint is waited for, and nothing
 
 TEST_CASE("rejoin: what only this node has is thrown away by its number, or not at all",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   mark(pair);
   diverge(pair);

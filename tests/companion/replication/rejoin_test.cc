@@ -44,7 +44,7 @@ int kill_through(const FailoverPair& pair, const RejoinOrder& order) {
 }  // namespace
 
 TEST_CASE("rejoin: a killed old primary is rewound, and what it loses is told", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   mark(pair);
   diverge(pair);
@@ -86,7 +86,7 @@ TEST_CASE("rejoin: a killed old primary is rewound, and what it loses is told", 
 }
 
 TEST_CASE("rejoin: a rewind that was broken off leaves only the copy", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   mark(pair);
   diverge(pair);
@@ -113,7 +113,7 @@ TEST_CASE("rejoin: a rewind that was broken off leaves only the copy", "[replica
 }
 
 TEST_CASE("rejoin: killed between any two steps of a rewind it goes on", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   PairOptions options;
   options.layout = Node::Layout::Apart;
   const FailoverPair pair(options);
@@ -126,7 +126,7 @@ TEST_CASE("rejoin: killed between any two steps of a rewind it goes on", "[repli
 
 TEST_CASE("rejoin: where nothing can be rewound a copy is taken, if that is allowed",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   PairOptions options;
   options.primary = {"wal_log_hints = off"};
   const FailoverPair pair(options);
@@ -174,7 +174,7 @@ TEST_CASE("rejoin: where nothing can be rewound a copy is taken, if that is allo
 
 TEST_CASE("rejoin: an old primary that runs, idle and with nothing of its own, streams in the end",
           "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   mark(pair);
   pair.ss1.sql("insert into t select generate_series(1, 10)");
@@ -189,7 +189,7 @@ TEST_CASE("rejoin: an old primary that runs, idle and with nothing of its own, s
 }
 
 TEST_CASE("rejoin: a slot that keeps nothing, or has lost its log, is made anew", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   const FailoverPair pair;
   pair.ss1.sql("alter system set wal_keep_size = 0");
   pair.ss1.sql("alter system set max_slot_wal_keep_size = '1MB'");
@@ -233,7 +233,7 @@ TEST_CASE("rejoin: a slot that keeps nothing, or has lost its log, is made anew"
 }
 
 TEST_CASE("rejoin: one that was stopped in time follows without a rewind", "[replication]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   PairOptions options;
   options.primary = {"wal_log_hints = off"};  // so that there is no other way
   options.layout = Node::Layout::Apart;

@@ -108,10 +108,7 @@ class Said {
 }  // namespace
 
 TEST_CASE("secrets: no verb of the profile central-server shows its password", "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   Pair pair(Profile::CentralServer, Node::Layout::InData, Node::Layout::Apart);
   for (const Node* node : {&pair.primary, &pair.standby}) {
     node->append("postgresql.conf",

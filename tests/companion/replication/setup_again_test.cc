@@ -41,7 +41,7 @@ std::string hba(const Pair& pair) {
 
 TEST_CASE("setup again: every standby goes on to be waited for, and all of them hold a commit",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Synchronous);
   pair.primary_setup.plan.allow = {"127.0.0.0/8", "::1/128"};
   pair.primary_setup.plan.wal_limit = "1GB";
@@ -86,7 +86,7 @@ TEST_CASE("setup again: every standby goes on to be waited for, and all of them 
 
 TEST_CASE("setup again: another profile, login or group needs its word",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::CentralServer);
   pair.primary.start();
   pair.setup_primary();
@@ -130,7 +130,7 @@ TEST_CASE("setup again: another profile, login or group needs its word",
 }
 
 TEST_CASE("setup again: whoever is connected is let in again", "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   pair.primary.append("pg_hba.conf", "hostssl replication +slavenode 192.0.2.0/24 cert\n");
   pair.primary.start();
@@ -149,7 +149,7 @@ TEST_CASE("setup again: whoever is connected is let in again", "[replication][da
 
 TEST_CASE("setup again: a renewed certificate is the one that is served",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   pair.primary.start();
   pair.setup_primary();

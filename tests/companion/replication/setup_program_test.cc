@@ -92,10 +92,7 @@ std::vector<std::string> operator+(std::vector<std::string> words,
 
 TEST_CASE("setup: the program says what it would do, to the letter, and does nothing",
           "[replication][database]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad, Node::Layout::Apart, Node::Layout::InData);
   pair.primary.dir().write("companion.ini", "[cluster]\nname = serverconf\n");
   const auto primary =

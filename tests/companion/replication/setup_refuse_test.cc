@@ -70,7 +70,7 @@ void put(const std::string& path, const std::string& text, unsigned mode = 0600)
 }  // namespace
 
 TEST_CASE("setup refuses: what is wrong about a primary", "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   const Node& node = pair.primary;
   no_primary(pair, Fault::Network, "does not run; start it: ", [](PrimarySetup&) {});
@@ -205,7 +205,7 @@ TEST_CASE("setup refuses: what is wrong about a primary", "[replication][databas
 }
 
 TEST_CASE("setup refuses: what the server does not take is taken back", "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   const Node& node = pair.primary;
   node.start();
@@ -260,7 +260,7 @@ TEST_CASE("setup refuses: what the server does not take is taken back", "[replic
 }
 
 TEST_CASE("setup refuses: what is wrong about a standby", "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   const Node& node = pair.standby;
   pair.primary_setup.plan.listen = "127.0.0.1, 127.0.0.2";
@@ -343,7 +343,7 @@ TEST_CASE("setup refuses: what is wrong about a standby", "[replication][databas
 
 TEST_CASE("setup refuses: a primary that is followed, a name that is used, a standby to follow",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   pair.primary.start();
   pair.setup_primary();
@@ -382,7 +382,7 @@ TEST_CASE("setup refuses: a primary that is followed, a name that is used, a sta
 }
 
 TEST_CASE("setup refuses: a wrong password", "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::CentralServer);
   pair.primary.start();
   pair.setup_primary();

@@ -52,7 +52,7 @@ int old_copies(const Node& node) {
 
 TEST_CASE("setup: certificates, from two empty clusters to rows; a second time changes nothing",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   for (const auto layout : {Node::Layout::InData, Node::Layout::Apart}) {
     Pair pair(Profile::Xroad,
               layout == Node::Layout::InData ? Node::Layout::Apart : Node::Layout::InData, layout);
@@ -105,7 +105,7 @@ TEST_CASE("setup: certificates, from two empty clusters to rows; a second time c
 
 TEST_CASE("setup: passwords, from two empty clusters to rows; the password is nowhere to be read",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::CentralServer);
   pair.primary.append("postgresql.conf", "log_statement = 'all'\n");
   pair.primary.start();
@@ -129,7 +129,7 @@ TEST_CASE("setup: passwords, from two empty clusters to rows; the password is no
 
 TEST_CASE("setup: synchronous; commits wait for a standby only when one is there",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Synchronous);
   pair.primary.start();
   CHECK(pair.setup_primary());
@@ -165,7 +165,7 @@ TEST_CASE("setup: synchronous; commits wait for a standby only when one is there
 
 TEST_CASE("setup: killed between any two steps, it goes on when it is run again",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   // Every step of both plans is begun once by a process that dies there.
   Pair pair(Profile::Xroad, Node::Layout::InData, Node::Layout::InData);
   pair.primary.start();
@@ -213,7 +213,7 @@ TEST_CASE("setup: killed between any two steps, it goes on when it is run again"
 
 TEST_CASE("setup: a standby that cannot follow is taken back, and the old server runs again",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   for (const auto layout : {Node::Layout::InData, Node::Layout::Apart}) {
     Pair pair(Profile::Xroad, Node::Layout::InData, layout);
     pair.primary.start();
@@ -262,7 +262,7 @@ TEST_CASE("setup: a standby that cannot follow is taken back, and the old server
 
 TEST_CASE("setup: a standby that has fallen behind for good is taken anew on demand",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   pair.primary_setup.plan.wal_limit = "16MB";
   pair.primary.start();
@@ -310,7 +310,7 @@ TEST_CASE("setup: a standby that has fallen behind for good is taken anew on dem
 
 TEST_CASE("setup: a standby that works runs again when a change of it fails",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   for (const auto layout : {Node::Layout::InData, Node::Layout::Apart}) {
     Pair pair(Profile::Xroad, Node::Layout::InData, layout);
     pair.primary.start();
@@ -341,7 +341,7 @@ TEST_CASE("setup: a standby that works runs again when a change of it fails",
 
 TEST_CASE("setup: a standby that runs is taken anew on demand, also when its data is broken",
           "[replication][database]") {
-  if (skipped()) return;
+  if (without_postgres()) return;
   Pair pair(Profile::Xroad);
   pair.primary.start();
   pair.setup_primary();

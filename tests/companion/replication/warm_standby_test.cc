@@ -11,10 +11,7 @@ using Catch::Contains;
 
 TEST_CASE("warm standby: each verb that asks it says what it is and where to look",
           "[replication]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (without_postgres()) return;
   PairOptions options;
   options.standby = {"hot_standby = off"};
   const FailoverPair pair(options);

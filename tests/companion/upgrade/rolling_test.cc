@@ -105,10 +105,7 @@ class Balancer {
 
 TEST_CASE("upgrade: rolling over three nodes loses no row and sends no work to a node in between",
           "[upgrade]") {
-  if (const auto why = Postgres::missing()) {
-    WARN(*why);
-    return;
-  }
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   test::Node primary;
   test::configure_alone(primary, "master", test::Node::kNoChecks);

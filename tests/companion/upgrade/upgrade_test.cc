@@ -22,12 +22,6 @@ constexpr const char* kFinish[] = {
     "resume replay",      "catch up with the primary", "resume xroad-sync",          "sync now",
     "every check passes", "maintenance mode off",      "the health port answers 200"};
 
-bool missing() {
-  const auto why = Postgres::missing();
-  if (why) WARN(*why);
-  return why.has_value();
-}
-
 // Everything as it was before prepare.
 void check_back(const Member& member) {
   CHECK(member.health() == 200);
@@ -47,7 +41,7 @@ void check_out(const Member& member) {
 }  // namespace
 
 TEST_CASE("upgrade: prepare takes a secondary out, finish brings it back caught up", "[upgrade]") {
-  if (missing()) return;
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   Member member(cluster);
   REQUIRE(eventually([&] { return member.health() == 200; }));
@@ -91,7 +85,7 @@ TEST_CASE("upgrade: prepare takes a secondary out, finish brings it back caught 
 }
 
 TEST_CASE("upgrade: killed in any step, both verbs go on where they stopped", "[upgrade]") {
-  if (missing()) return;
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   Member member(cluster);
   for (const char* step : kPrepare) {
@@ -129,7 +123,7 @@ TEST_CASE("upgrade: killed in any step, both verbs go on where they stopped", "[
 
 TEST_CASE("upgrade: finish without the primary keeps the node out, with its own exit code",
           "[upgrade]") {
-  if (missing()) return;
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   Member member(cluster);
   member.upgrade({"prepare"});
@@ -153,7 +147,7 @@ TEST_CASE("upgrade: finish without the primary keeps the node out, with its own 
 }
 
 TEST_CASE("upgrade: finish judges the sync by its exit code and repeats its words", "[upgrade]") {
-  if (missing()) return;
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   Member member(cluster);
   member.upgrade({"prepare"});
@@ -171,7 +165,7 @@ TEST_CASE("upgrade: finish judges the sync by its exit code and repeats its word
 }
 
 TEST_CASE("upgrade: a check that fails at finish is named with its mend", "[upgrade]") {
-  if (missing()) return;
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   Member member(cluster, "[checks]\nauth-key = false\nserverconf-db = false\n");
   member.upgrade({"prepare"});
@@ -189,7 +183,7 @@ TEST_CASE("upgrade: a check that fails at finish is named with its mend", "[upgr
 }
 
 TEST_CASE("upgrade: what somebody else paused stays paused", "[upgrade]") {
-  if (missing()) return;
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   Member member(cluster);
   member.sync.dir.write("flag", "");
@@ -215,7 +209,7 @@ TEST_CASE("upgrade: what somebody else paused stays paused", "[upgrade]") {
 
 TEST_CASE("upgrade: a pause that ends by itself is refused before anything is changed",
           "[upgrade]") {
-  if (missing()) return;
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   Member member(cluster);
   REQUIRE(member.sync.run({"pause", "--until", "2h"}).code == 0);
@@ -228,7 +222,7 @@ TEST_CASE("upgrade: a pause that ends by itself is refused before anything is ch
 
 TEST_CASE("upgrade: paused while it serves, a node is taken out later and keeps its story",
           "[upgrade]") {
-  if (missing()) return;
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   Member member(cluster);
   CHECK_THAT(member.upgrade({"prepare", "--keep-serving"}), Contains("This node goes on serving"));
@@ -251,7 +245,7 @@ TEST_CASE("upgrade: paused while it serves, a node is taken out later and keeps 
 }
 
 TEST_CASE("upgrade: its own pause is known again, whatever the reason is", "[upgrade]") {
-  if (missing()) return;
+  if (test::without_postgres()) return;
   test::Cluster cluster;
   Member member(cluster);
   std::string umlauts;
