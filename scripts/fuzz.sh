@@ -21,7 +21,7 @@ for target in "$binaries"/*_fuzz; do
   work=build/fuzz/corpus/$name
   mkdir -p "$work"
   (
-    "$target" -runs="$runs" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 -max_len=4096 \
+    "$target" -runs="$runs" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 -max_len=4096 -seed="${XS_SEED:-0}" \
       -print_final_stats=1 -artifact_prefix="$findings/$name-" "$work" "fuzz/corpus/$name" \
       >"build/fuzz/$name.log" 2>&1
   ) &

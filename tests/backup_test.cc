@@ -24,7 +24,7 @@ using test::Twin;
 
 TEST_CASE("backup: random trees keep their old versions where rsync keeps them", "[sync]") {
   if (!rsync_is_here()) return;
-  const std::uint64_t first_seed = setting("XS_SEED", std::random_device{}());
+  const std::uint64_t first_seed = test::random_seed();
   for (std::uint64_t round = 0; round < setting("XS_ROUNDS", 60); ++round) {
     std::mt19937_64 random(first_seed + round);
     DiskTree source_tree = test::random_tree(random, {});

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "protocol/limits.h"
 #include "tests/support/catch.h"
+#include "tests/support/setting.h"
 
 namespace {
 
@@ -130,7 +131,7 @@ double seconds_of(const std::function<void()>& action) {
 }  // namespace
 
 TEST_CASE("delta: a basis and a delta give back the file, whatever the pieces", "[sync]") {
-  const auto seed = std::random_device{}();
+  const auto seed = test::random_seed();
   INFO("seed " << seed);
   Random random(seed);
   for (const std::size_t step : {1UL, 2UL, 3UL, 7UL, 15UL, 1000UL, 65'536UL, 1'000'000UL}) {
@@ -227,7 +228,7 @@ TEST_CASE("delta: different blocks under one weak sum are refused, equal ones ar
 }
 
 TEST_CASE("delta: weak sums that were chosen to collide in the index are refused", "[sync]") {
-  const auto seed = std::random_device{}();
+  const auto seed = test::random_seed();
   INFO("seed " << seed);
   Random random(seed);
   const auto with = [&](const std::function<std::uint32_t(std::uint32_t)>& weak) {

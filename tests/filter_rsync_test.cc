@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <set>
 
 #include "base/text.h"
@@ -243,7 +242,7 @@ std::string show(const Files& files) {
 TEST_CASE("filter: random rules on random trees decide as the real rsync does", "[sync]") {
   if (!rsync_is_here()) return;
   const auto rounds = setting("XS_ROUNDS", 200);
-  const auto first = setting("XS_SEED", std::random_device{}());
+  const auto first = test::random_seed();
   const TempDir temp;
   unsigned long long failures = 0;
   for (unsigned long long seed = first; seed < first + rounds; ++seed) {

@@ -10,6 +10,7 @@
 
 #include "sync/dir.h"
 #include "tests/support/catch.h"
+#include "tests/support/setting.h"
 #include "tests/support/temp_tree.h"
 
 namespace {
@@ -70,7 +71,7 @@ TEST_CASE("hash: digests are those of the reference", "[sync]") {
 }
 
 TEST_CASE("hash: pieces of any size give the digest of the whole", "[sync]") {
-  const auto seed = std::random_device{}();
+  const auto seed = test::random_seed();
   INFO("seed " << seed);
   std::mt19937_64 random(seed);
   std::string bytes(300'001, '\0');

@@ -27,7 +27,7 @@ using test::TempTree;
 
 TEST_CASE("mode_spec: random specifications change modes as rsync's --chmod does", "[sync]") {
   if (!rsync_is_here()) return;
-  const std::uint64_t seed = setting("XS_SEED", std::random_device{}());
+  const std::uint64_t seed = test::random_seed();
   INFO("XS_SEED=" << seed);
   std::mt19937_64 random(seed);
   static const std::vector<std::string> kWho = {"",   "u",  "g",  "o", "a",

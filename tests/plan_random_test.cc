@@ -14,6 +14,7 @@
 #include "sync/plan_compare.h"
 #include "tests/support/catch.h"
 #include "tests/support/random_trees.h"
+#include "tests/support/setting.h"
 #include "tests/support/trees.h"
 
 namespace xs {
@@ -352,7 +353,7 @@ void check(const PlanCase& c) {
 }  // namespace
 
 TEST_CASE("plan: carried out step by step, every plan leads to its target", "[sync]") {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = test::random_seed();
   INFO("seed " << seed);
   std::mt19937_64 random(seed);
   for (int round = 0; round < 20'000; ++round) {

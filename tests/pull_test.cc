@@ -7,6 +7,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/cluster.h"
+#include "tests/support/setting.h"
 #include "tests/support/temp_tree.h"
 
 using namespace xs;
@@ -231,7 +232,7 @@ TEST_CASE("pull: a second run at once is told who is at work", "[sync]") {
 }
 
 TEST_CASE("pull: random changes always end in an exact copy", "[sync]") {
-  const auto seed = std::random_device{}();
+  const auto seed = test::random_seed();
   INFO("seed " << seed);
   std::mt19937 random(seed);
   Cluster cluster;

@@ -97,7 +97,7 @@ void how(std::mt19937_64& random, Mix& mix) {
 
 TEST_CASE("transfer: random mixes of rules come out as rsync's do", "[sync]") {
   if (!rsync_is_here()) return;
-  const std::uint64_t first_seed = setting("XS_SEED", std::random_device{}());
+  const std::uint64_t first_seed = test::random_seed();
   const std::uint64_t rounds = setting("XS_ROUNDS", 120);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::mt19937_64 random(first_seed + round);

@@ -182,7 +182,7 @@ TEST_CASE("versus rsync: random trees come out as rsync -a --delete --checksum m
   if (!rsync_is_here()) return;
   const Variant can = test::supported();
   if (!can.xattrs || !can.acls) WARN("no user attributes or ACLs on this file system");
-  const std::uint64_t first_seed = setting("XS_SEED", std::random_device{}());
+  const std::uint64_t first_seed = test::random_seed();
   const std::uint64_t rounds = setting("XS_ROUNDS", 80);
   std::uint64_t failed = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "protocol/limits.h"
 #include "tests/support/catch.h"
+#include "tests/support/setting.h"
 
 using namespace xs;
 
@@ -179,7 +180,7 @@ TEST_CASE("wildmatch: a malformed set matches nothing at all", "[sync]") {
 }
 
 TEST_CASE("wildmatch: random patterns match as a plain recursive matcher does", "[sync]") {
-  const auto seed = std::random_device{}();
+  const auto seed = test::random_seed();
   INFO("seed " << seed);
   std::mt19937 random(seed);
   static const char* const kPieces[] = {"a", "b", "/", "*", "**", "?", "[ab]", "[!a]", "a", "b"};

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "tests/companion/ports.h"
+#include "tests/support/setting.h"
 
 using namespace xs;
 using namespace std::chrono_literals;
@@ -192,7 +193,7 @@ TEST_CASE("hostile: random bytes through the socket never take the port down", "
   Ports ports{Ports::WithoutChecks()};
   const std::uint16_t port = ports.known().health_port();
   const std::uint16_t admin = ports.service().admin_port();
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = test::random_seed();
   INFO("seed " << seed);
   std::mt19937 random(seed);
   const std::string base =

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "tests/companion/node.h"
 #include "tests/support/catch.h"
+#include "tests/support/setting.h"
 
 using namespace xs;
 using namespace std::chrono_literals;
@@ -208,7 +209,7 @@ TEST_CASE("http fuzz: a request may come in two pieces, cut anywhere", "[fuzz]")
 
 TEST_CASE("http fuzz: whatever comes, it answers in HTTP or not at all, and lives on", "[fuzz]") {
   Fuzzed fuzzed;
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = test::random_seed();
   INFO("seed " << seed);
   Random random(seed);
   const int rounds = is_long() ? 100'000 : 3'000;

@@ -31,6 +31,7 @@
 #include "base/text.h"
 #include "tests/crash/fault_tracer.h"
 #include "tests/crash/kill_workloads.h"
+#include "tests/support/setting.h"
 
 namespace {
 
@@ -46,7 +47,7 @@ struct Setting {
   std::string error, mode;     // with `at`: one point alone
   std::uint64_t at = 0;
   std::size_t points_max = ~std::size_t{0};
-  std::uint64_t seed = std::random_device{}();
+  std::uint64_t seed = random_seed();
 };
 
 struct Count {

@@ -24,7 +24,7 @@ std::uint64_t eighths(std::uint64_t part) {
   return setting("XS_MODEL_STATES", kShortStates) * part / 8;
 }
 std::uint64_t seed() {
-  static const std::uint64_t value = setting("XS_MODEL_SEED", std::random_device()());
+  static const std::uint64_t value = setting("XS_MODEL_SEED", random_seed());
   return value;
 }
 

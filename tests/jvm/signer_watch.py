@@ -322,7 +322,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--changes", type=int, default=usual)
     parser.add_argument("--idle", type=int, default=usual)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("XS_SEED") or random.SystemRandom().randrange(1 << 32)))
     parser.add_argument("client", type=os.path.abspath)
     parser.add_argument("server", type=os.path.abspath)
     options = parser.parse_args()

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
+#include "tests/support/setting.h"
 #include "tests/support/temp_dir.h"
 
 namespace xs {
@@ -70,7 +71,9 @@ TEST_CASE("diff: changes far apart are hunks of their own", "[report]") {
 
 TEST_CASE("diff: patch makes the new text of the old one", "[report]") {
   if (!patch_is_here()) return;
-  std::mt19937_64 random(std::random_device{}());
+  const unsigned seed = test::random_seed();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
   const TempDir dir;
   for (int round = 0; round < 60; ++round) {
     const std::string before = random_text(random, random() % 30);

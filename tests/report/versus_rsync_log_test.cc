@@ -175,7 +175,7 @@ struct Pair {
 
 TEST_CASE("versus rsync: the log of a pull has rsync's items in rsync's order", "[report]") {
   if (!rsync_is_here()) return;
-  const std::uint64_t first_seed = setting("XS_SEED", std::random_device{}());
+  const std::uint64_t first_seed = test::random_seed();
   const std::uint64_t rounds = setting("XS_ROUNDS", 40);
   std::size_t compared = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -202,7 +202,9 @@ TEST_CASE("versus rsync: the log of a pull has rsync's items in rsync's order", 
 
 TEST_CASE("versus rsync: a trial run has the lines of the real one", "[report]") {
   if (!rsync_is_here()) return;
-  std::mt19937_64 random(setting("XS_SEED", std::random_device{}()));
+  const unsigned seed = test::random_seed();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
   const test::DiskTree source = test::random_tree(random, {});
   const Pair trees(source, test::earlier(random, {}, source));
   const LoggedRun trial = our_log(pull(trees.source, trees.ours, true).report);

@@ -7,6 +7,7 @@
 #include "companion/replication/api_key.h"
 #include "companion/replication/central_judge.h"
 #include "tests/support/catch.h"
+#include "tests/support/setting.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/thrown.h"
 
@@ -152,7 +153,7 @@ TEST_CASE("central server: an answer that is broken anywhere is refused or judge
     REQUIRE(error);
     CHECK(error->fault() == Fault::Protocol);
   }
-  const auto seed = std::random_device{}();
+  const auto seed = test::random_seed();
   CAPTURE(seed);
   std::mt19937 random(seed);
   for (int i = 0; i < 20'000; ++i) {
