@@ -11,6 +11,7 @@
 #include "companion/checks/sign_keys.h"
 #include "tests/companion/key_node.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/http_peer.h"
 #include "tests/support/silent.h"
 #include "tests/support/sshd.h"

@@ -15,6 +15,7 @@
 #include "companion/wall.h"
 #include "tests/companion/node.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/haproxy.h"
 #include "tests/support/markdown.h"
 
@@ -95,8 +96,8 @@ class Ss : public test::Node {
 class Cluster {
  public:
   Cluster() {
-    const std::uint16_t health = test::pick_port();
-    const std::uint16_t agent = test::pick_port();
+    const std::uint16_t health = test::free_port();
+    const std::uint16_t agent = test::free_port();
     for (int i = 0; i < 3; ++i) {
       const std::string name = "ss" + std::to_string(i + 1);
       const std::string address = "127.0.0.1" + std::to_string(i + 1);
@@ -115,7 +116,7 @@ class Cluster {
     for (std::string* one : {&text, &without_agent}) {
       *one = with(*one, "192.0.2.1", "127.0.0.1");
       *one = with(*one, ":M", ":" + std::to_string(messages_));
-      *one = with(*one, ":O", ":" + std::to_string(test::pick_port()));
+      *one = with(*one, ":O", ":" + std::to_string(test::free_port()));
       *one = with(*one, "port H", "port " + std::to_string(health));
     }
     agreed_ = std::make_unique<Haproxy>(text);
@@ -189,7 +190,7 @@ class Cluster {
     REQUIRE(came);
   }
 
-  std::uint16_t messages_ = test::pick_port();
+  std::uint16_t messages_ = test::free_port();
   std::vector<std::unique_ptr<Ss>> nodes_;
   std::unique_ptr<Haproxy> agreed_, asked_;
 };
@@ -358,7 +359,7 @@ TEST_CASE("keepalived: its script ends well on a node that can work, and only th
   std::vector<std::string> words;
   for (std::string word; written >> word;) words.push_back(word);
 
-  Ss node("ss1", "127.0.0.1", test::pick_port(), test::pick_port(), test::pick_port());
+  Ss node("ss1", "127.0.0.1", test::free_port(), test::free_port(), test::free_port());
   CHECK_THAT(node.run(words).end, Contains("status 0"));
   node.global_conf_lasts(-1);
   CHECK_THAT(node.run(words).end, Contains("status 2"));

@@ -11,6 +11,7 @@
 #include "tests/companion/doctor_node.h"
 #include "tests/support/catch.h"
 #include "tests/support/daemon.h"
+#include "tests/support/free_port.h"
 #include "tests/support/http_peer.h"
 #include "tests/support/postgres.h"
 #include "tests/support/program.h"
@@ -21,10 +22,6 @@ using namespace xs::test;
 using Catch::Contains;
 
 namespace {
-
-std::uint16_t free_port() {
-  return bound_port(listen_on({"127.0.0.1", 0, "test"}, "port", "").get());
-}
 
 // Everything real but xroad-proxy: a standby, the companion at work, and two ports that answer.
 class Secondary {

@@ -3,6 +3,7 @@
 
 #include "tests/companion/key_node.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/http_peer.h"
 #include "tests/support/silent.h"
 #include "tests/support/sshd.h"

@@ -5,6 +5,7 @@
 #include "companion/checks/proxy_alive.h"
 #include "companion/checks/proxy_answers.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/http_peer.h"
 #include "tests/support/silent.h"
 #include "tests/support/sshd.h"

@@ -9,6 +9,7 @@
 
 #include "companion/listen.h"
 #include "tests/support/daemon.h"
+#include "tests/support/free_port.h"
 #include "tests/support/program.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/stage_clock.h"
@@ -16,18 +17,13 @@
 
 namespace xs::test {
 
-// A port that is free on every address of this host.
-inline std::uint16_t pick_port() {
-  return bound_port(listen_on({"0.0.0.0", 0, "test"}, "port", "").get());
-}
-
 class Node {
  public:
   static constexpr const char* kNoChecks =
       "[checks]\nglobal-conf = false\nauth-key = false\nserverconf-db = false\n";
 
   explicit Node(std::string address = "127.0.0.1")
-      : host(std::move(address)), health(pick_port()), admin(pick_port()), agent(pick_port()) {
+      : host(std::move(address)), health(free_port()), admin(free_port()), agent(free_port()) {
     tree.file("xroad/conf.d/node.ini", "[node]\ntype=slave\n");
     configure("");
   }

@@ -15,7 +15,7 @@
 namespace xs::test {
 
 // A listening socket on a port that the kernel chose.
-inline Fd free_port() { return listen_on({"127.0.0.1", 0, "test"}, "port", ""); }
+inline Fd open_port() { return listen_on({"127.0.0.1", 0, "test"}, "port", ""); }
 
 class Ports {
  public:
@@ -42,9 +42,9 @@ class Ports {
   Service& service() {
     if (!service_) {
       ServicePorts ports;
-      if (health_on_) ports.health = free_port();
-      if (agent_on_) ports.agent = free_port();
-      ports.admin = free_port();
+      if (health_on_) ports.health = open_port();
+      if (agent_on_) ports.agent = open_port();
+      ports.admin = open_port();
       service_ = std::make_unique<Service>(std::move(ports), settings, std::move(checks_), "9.9",
                                            clock, [this] { return wall; });
     }

@@ -9,6 +9,7 @@
 #include "companion/upgrade/state.h"
 #include "tests/companion/node.h"
 #include "tests/companion/ports.h"
+#include "tests/support/free_port.h"
 #include "tests/support/silent.h"
 
 using namespace xs;
@@ -225,7 +226,7 @@ TEST_CASE("xroad-companion: a port that xroad-proxy has is told with the setting
 TEST_CASE("xroad-companion: it does not start on ports that xroad-proxy will want", "[companion]") {
   Node node;
   node.configure(std::string(kOff) +
-                 "[memory]\nproxy-admin-port = " + std::to_string(test::pick_port()) + "\n");
+                 "[memory]\nproxy-admin-port = " + std::to_string(test::free_port()) + "\n");
   node.tree.file("xroad/conf.d/local.ini",
                  "[proxy]\nhealth-check-port = " + std::to_string(node.health) + "\n");
   node.serve();  // nobody else wants them
@@ -250,7 +251,7 @@ TEST_CASE("xroad-companion: it does not start on ports that xroad-proxy will wan
 TEST_CASE("xroad-companion: check knows what only the running companion can see", "[companion]") {
   Node node;
   test::StageClock clock;
-  Fd listening = test::free_port();
+  Fd listening = test::open_port();
   const std::string peer = std::to_string(bound_port(listening.get()));
   const HttpServer other_node(
       std::move(listening),
@@ -319,7 +320,7 @@ TEST_CASE("xroad-companion: maintenance never speaks to somebody else's port", "
   CHECK_THAT(node.run({"maintenance", "on"}).end, Contains("Connection refused"));
   // xroad-proxy's own admin port knows /maintenance, but not our status.
   test::StageClock clock;
-  Fd listening = test::free_port();
+  Fd listening = test::open_port();
   node.admin = bound_port(listening.get());
   node.configure("");
   int changes = 0;

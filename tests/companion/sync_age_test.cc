@@ -4,6 +4,7 @@
 #include "companion/sync_status.h"
 #include "sync/report/status.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/http_peer.h"
 #include "tests/support/silent.h"
 #include "tests/support/sshd.h"

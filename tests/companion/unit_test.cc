@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "tests/companion/ports.h"
 #include "tests/support/daemon.h"
+#include "tests/support/free_port.h"
 #include "tests/support/temp_tree.h"
 
 using namespace xs;
@@ -67,7 +68,7 @@ TEST_CASE("unit: its own ExecStart line reports ready, alive and stopping", "[co
 
   test::TempTree tree;
   tree.file("xroad/conf.d/node.ini", "[node]\ntype=master\n");
-  const std::uint16_t health = bound_port(test::free_port().get());
+  const std::uint16_t health = test::free_port();
   tree.file("companion.ini", "[proxy]\nhealth-check-interface = 127.0.0.1\nhealth-check-port = " +
                                  std::to_string(health) +
                                  "\n[admin]\nport = 0\n[checks]\nsync-age = true\n");

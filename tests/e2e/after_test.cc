@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/nodes.h"
 
 using Catch::Contains;

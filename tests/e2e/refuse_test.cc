@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/nodes.h"
 #include "tests/support/silent.h"
 

@@ -7,6 +7,7 @@
 #include "protocol/tcp_connect.h"
 #include "tests/integration/pump.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/relay.h"
 #include "tests/support/rude_server.h"
 #include "tests/support/silent.h"

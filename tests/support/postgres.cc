@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 
 namespace xs::test {
 namespace {

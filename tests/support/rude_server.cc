@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "tests/support/free_port.h"
 #include "tests/support/sshd.h"
 
 namespace xs::test {

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "tests/support/free_port.h"
 
 namespace xs::test {
 namespace {
@@ -161,22 +162,12 @@ std::string make_key(const TempDir& dir, const std::string& name, const KeyKind&
   return path;
 }
 
-std::uint16_t free_port() {
-  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = loopback(0);
-  socklen_t size = sizeof address;
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (!fd || ::bind(fd.get(), raw, size) != 0 || ::getsockname(fd.get(), raw, &size) != 0)
-    fail("bind");
-  return ntohs(address.sin_port);
-}
-
 Sshd::Sshd(const SshdOptions& options) {
   if (::geteuid() == 0) ::mkdir("/run/sshd", 0755);  // sshd insists on it when it runs as root
   for (const auto& type : options.host_keys) make_key(dir_, "host_" + type, {type, 0, ""});
   dir_.write("authorized_keys", "");
   for (int attempt = 0; attempt < 5; ++attempt) {
-    port_ = free_port();  // somebody else may take it before sshd does
+    port_ = free_port();
     start(options);
     if (eventually(kPatience, [this] { return answers() || daemon_->ended_within(0ms); }) &&
         !daemon_->ended_within(0ms)) {

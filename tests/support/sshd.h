@@ -109,7 +109,4 @@ class Agent {
   std::unique_ptr<Child> daemon_;
 };
 
-// A free port of the loopback, and one on which nobody listens.
-std::uint16_t free_port();
-
 }  // namespace xs::test

@@ -6,6 +6,7 @@
 #include "tests/companion/central/center.h"
 #include "tests/companion/pki.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/postgres.h"
 #include "tests/support/program.h"
 #include "tests/support/silent.h"

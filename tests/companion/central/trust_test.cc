@@ -7,6 +7,7 @@
 #include "tests/companion/central/center.h"
 #include "tests/companion/pki.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/silent.h"
 #include "tests/support/sshd.h"
 #include "tests/support/tls_peer.h"

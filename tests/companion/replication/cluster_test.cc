@@ -14,6 +14,7 @@
 #include "companion/replication/new_primary.h"
 #include "tests/companion/replication/node.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/postgres.h"
 #include "tests/support/thrown.h"
 

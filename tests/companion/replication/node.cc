@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "companion/replication/cluster_tools.h"
+#include "tests/support/free_port.h"
 #include "tests/support/postgres.h"
 
 namespace xs::test {

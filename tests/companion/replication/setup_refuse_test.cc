@@ -13,6 +13,7 @@
 #include "companion/replication/owned_file.h"
 #include "tests/companion/replication/pair.h"
 #include "tests/support/catch.h"
+#include "tests/support/free_port.h"
 #include "tests/support/postgres.h"
 #include "tests/support/thrown.h"
 

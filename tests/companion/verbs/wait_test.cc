@@ -6,6 +6,7 @@
 #include "tests/companion/verbs/operator.h"
 #include "tests/support/catch.h"
 #include "tests/support/daemon.h"
+#include "tests/support/free_port.h"
 #include "tests/support/program.h"
 #include "tests/support/silent.h"
 
