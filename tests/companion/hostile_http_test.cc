@@ -18,6 +18,9 @@ namespace {
 
 constexpr const char* kOk = "HTTP/1.1 200 OK";
 
+// Far below the 10 s for which a silent client keeps its place, and enough for a busy machine.
+constexpr auto kSoon = 5s;
+
 // A probe as a load balancer sends it, and how long it took.
 std::chrono::milliseconds probe(Ports& ports) {
   const auto start = std::chrono::steady_clock::now();
@@ -52,7 +55,7 @@ TEST_CASE("hostile: 400 half-open connections delay no probe", "[companion]") {
   const std::uint16_t port = ports.known().health_port();
   const Clients silent = open_many(port, 200, "");
   const Clients begun = open_many(port, 200, "GET / HTTP/1.1\r\nHost: a\r\nX: ");
-  for (int i = 0; i < 20; ++i) CHECK(probe(ports) < 1s);
+  for (int i = 0; i < 20; ++i) CHECK(probe(ports) < kSoon);
   // None of them was sacrificed: there is room for all.
   CHECK_FALSE(silent.front()->is_closed());
   CHECK_FALSE(begun.front()->is_closed());
@@ -71,7 +74,7 @@ TEST_CASE("hostile: more connections than there is room for push out the oldest"
   Clients flood;
   for (int round = 0; round < 4; ++round) {
     for (auto& client : open_many(port, 200, "GET")) flood.push_back(std::move(client));
-    CHECK(probe(ports) < 1s);
+    CHECK(probe(ports) < kSoon);
   }
   CHECK(eventually([&] { return flood.front()->is_closed(); }));
   CHECK_FALSE(flood.back()->is_closed());
@@ -94,7 +97,7 @@ TEST_CASE("hostile: idle connections from anywhere keep no probe out", "[compani
         idle.back()->send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         idle.back()->read_until([](const std::string& all) { return all.ends_with("\r\n\r\n"); });
       }
-      if (i % 20 == 0) CHECK(probe(ports) < 1s);
+      if (i % 20 == 0) CHECK(probe(ports) < kSoon);
     }
   }
 }
@@ -163,7 +166,7 @@ TEST_CASE("hostile: malformed and huge requests end, and the port lives on", "[c
     client.finish();
     const std::string reply = last_words(ports, client);
     CHECK(reply.find("Server:") == std::string::npos);
-    CHECK(probe(ports) < 1s);
+    CHECK(probe(ports) < kSoon);
   }
 }
 
@@ -186,7 +189,7 @@ TEST_CASE("hostile: pipelined requests are answered one by one, unread answers h
   CHECK(answers(client.read_until([&](const std::string& all) { return answers(all) == 20; })) ==
         20);
   const Clients unread = open_many(port, 100, many);
-  CHECK(probe(ports) < 1s);
+  CHECK(probe(ports) < kSoon);
 }
 
 TEST_CASE("hostile: random bytes through the socket never take the port down", "[companion]") {
@@ -216,7 +219,7 @@ TEST_CASE("hostile: random bytes through the socket never take the port down", "
     client.finish();
     if (round % 50 == 0) {
       last_words(ports, client);
-      CHECK(probe(ports) < 1s);
+      CHECK(probe(ports) < kSoon);
     }
   }
   CHECK(ports.admin("/livez").body == "ok\n");

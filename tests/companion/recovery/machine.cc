@@ -124,7 +124,7 @@ Machine::~Machine() {
 }
 
 void Machine::ready() {
-  if (!eventually(60s, [&] { return fs::exists(lan_.dir() / (name() + ".ready")); })) {
+  if (!eventually(180s, [&] { return fs::exists(lan_.dir() / (name() + ".ready")); })) {
     throw std::runtime_error("the machine " + name() +
                              " does not come up: " + lan_.dir().read(name() + ".log"));
   }

@@ -90,7 +90,7 @@ END
   mv "$template.$name" "$template"
 else
   # shellcheck disable=SC2016
-  timeout 60 sh -c 'until [ -e "$0" ]; do sleep 0.05; done' "$template"
+  timeout 180 sh -c 'until [ -e "$0" ]; do sleep 0.05; done' "$template"
   rm -rf /etc/postgresql
   tar -xf "$template" -C /
 fi

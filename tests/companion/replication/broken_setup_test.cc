@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `replication setup` broken off from outside: the primary killed while it is copied, the program
 // killed while it copies, a disk that is too small, rights that somebody took back.
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -81,6 +82,7 @@ TEST_CASE("setup: broken off in the middle of the copy it leaves the old server 
   REQUIRE(dies_when(copying, run));
   check_untouched(pair.standby);
   CHECK(bytes_below(place) > (1U << 20));
+  const Fd kept = open_file(place + "/new", O_PATH);  // so that its number is not given away
   left = inode_of(place + "/new");
   relay = std::make_unique<Relay>(port, slow);
   pair.standby_setup.bundle.standby.port = relay->port();

@@ -27,7 +27,10 @@ std::vector<pid_t> processes(const Node& node) {
 }  // namespace
 
 void kill_server(const Node& node, pid_t spared) {
+  // The postmaster first, so that it starts nobody whom we would miss.
   std::vector<pid_t> all = processes(node);
+  ::kill(all.front(), SIGSTOP);
+  all = processes(node);
   std::erase(all, spared);
   for (const pid_t pid : all) ::kill(pid, SIGKILL);
   // Nor a zombie: a lock file with its number would pass for held.
@@ -103,10 +106,8 @@ void follow(const Node& primary, const Node& standby, const std::string& name,
 }
 
 std::vector<std::string> FailoverPair::settings(const PairOptions& options) {
-  // wal_log_hints and full pages are what pg_rewind asks for; what an autovacuum commits would be
-  // counted with the rows.
-  std::vector<std::string> lines{"autovacuum = off",
-                                 "wal_log_hints = on",
+  // wal_log_hints and full pages are what pg_rewind asks for.
+  std::vector<std::string> lines{"wal_log_hints = on",
                                  "full_page_writes = on",
                                  "wal_keep_size = 64MB",
                                  "max_wal_size = 256MB",

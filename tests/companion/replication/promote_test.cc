@@ -255,7 +255,7 @@ TEST_CASE("promote: a server that is stopped, or no cluster, is told and left", 
   node.sql("alter system set synchronous_standby_names = ''");
   node.sql("select pg_reload_conf()");
   CHECK(node.says("show synchronous_standby_names", ""));
-  CHECK_THAT(promoted(order), Contains("see that it takes writes: done\n"));
+  CHECK_THAT(promoted(order_for(node)), Contains("see that it takes writes: done\n"));
 }
 
 TEST_CASE("promote: what a run that was cut short has left undone is done by the next one",
@@ -274,7 +274,7 @@ TEST_CASE("promote: what a run that was cut short has left undone is done by the
     CHECK(exit_code(error->fault()) == 30);
     CHECK_THAT(error->text(), Contains("write the new timeline down (a checkpoint)) failed"));
   }
-  const std::string said = promoted(order);
+  const std::string said = promoted(order_for(pair.ss2));
   CAPTURE(said);
   CHECK_THAT(said, Contains("see that it takes writes: done\n"));
   CHECK_THAT(said, Contains("This node is the primary now: timeline 2, since "));

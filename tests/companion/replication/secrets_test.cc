@@ -24,7 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSecret = "rec0gnisable-s3cret";
+// Not that of a test that runs beside: every process is looked at.
+const std::string kSecret = "rec0gnisable-s3cret-" + std::to_string(::getpid());
 
 // As far as it can be read: a process may end, a file go.
 std::string contents(const fs::path& path) {
@@ -117,10 +118,10 @@ TEST_CASE("secrets: no verb of the profile central-server shows its password", "
   }
   pair.primary.start();
   pair.standby.start();
-  const std::string file = pair.primary.dir().write("password", std::string(kSecret) + "\n");
-  const std::string second = pair.standby.dir().write("password", std::string(kSecret) + "\n");
+  const std::string file = pair.primary.dir().write("password", kSecret + "\n");
+  const std::string second = pair.standby.dir().write("password", kSecret + "\n");
   const std::string passfile =
-      pair.primary.dir().write("passfile", "localhost:*:*:ss1:" + std::string(kSecret) + "\n");
+      pair.primary.dir().write("passfile", "localhost:*:*:ss1:" + kSecret + "\n");
   give_to_postgres(passfile);
   Said said;
   Watcher watcher;
@@ -200,7 +201,6 @@ TEST_CASE("secrets: no verb of the profile central-server shows its password", "
 
 TEST_CASE("secrets: the watcher sees what it looks for", "[replication]") {
   Watcher watcher;
-  const Child child({"/usr/bin/env", "PGPASSWORD=" + std::string(kSecret), "/bin/sleep", "600"},
-                    "/dev/null");
+  const Child child({"/usr/bin/env", "PGPASSWORD=" + kSecret, "/bin/sleep", "600"}, "/dev/null");
   CHECK(eventually(std::chrono::seconds(20), [&] { return watcher.found(); }));
 }
