@@ -12,6 +12,7 @@
 #include "companion/replication/marked_block.h"
 #include "companion/replication/owned_file.h"
 #include "companion/replication/profile.h"
+#include "companion/replication/rejoin_log.h"
 
 namespace xs {
 namespace {
@@ -62,23 +63,29 @@ void refuse_clients(const Cluster& cluster, Clock& clock) {
                   "of this node), then run this again. Nothing has been changed");
 }
 
-void check_branches(const RejoinFacts& facts) {
-  const std::string there =
-      facts.primary.where + " (timeline " + std::to_string(facts.primary.branch.timeline) + ")";
+std::string there_text(const RejoinFacts& facts) {
+  return facts.primary.where + " (timeline " + std::to_string(facts.primary.branch.timeline) + ")";
+}
+
+void refuse_newer(const RejoinFacts& facts) {
   const std::uint32_t mine = facts.own.timeline;
-  if (facts.primary.branch.timeline < mine) {
-    throw Error(Fault::Refused,
-                "this node is newer (timeline " + std::to_string(mine) + ") than " + there +
-                    ": it is that one that has to rejoin. Nothing has been changed");
-  }
+  if (facts.primary.branch.timeline >= mine) return;
+  throw Error(Fault::Refused, "this node is newer (timeline " + std::to_string(mine) + ") than " +
+                                  there_text(facts) +
+                                  ": it is that one that has to rejoin. Nothing has been changed");
+}
+
+// Two primaries of one timeline and, as far as can be seen, of one log.
+void refuse_same(const RejoinFacts& facts, const std::string& trouble) {
   const bool primary = facts.server.runs ? !facts.server.standby : !is_fenced(facts.cluster.data);
-  if (facts.primary.branch.timeline == mine && primary) {
-    throw Error(Fault::Refused,
-                there +
-                    " has not been promoted since this node was a primary on the same "
-                    "timeline: is it this very server, or one that was started as a primary "
-                    "without a promotion? Nothing has been changed");
-  }
+  if (facts.primary.branch.timeline != facts.own.timeline || !primary) return;
+  throw Error(Fault::Refused,
+              there_text(facts) +
+                  " has not been promoted since this node was a primary on the same "
+                  "timeline: is it this very server, or one that was started as a primary "
+                  "without a promotion?" +
+                  (trouble.empty() ? "" : " (Their logs cannot be compared: " + trouble + ")") +
+                  " Nothing has been changed");
 }
 
 Fork fork_of(const RejoinFacts& facts) {
@@ -88,12 +95,49 @@ Fork fork_of(const RejoinFacts& facts) {
                                    " have no common beginning");
 }
 
+// Two that were promoted beside one another have timelines of one number, and often one history.
+// What both have is then only what is before that timeline.
+void find_rival(const RejoinOrder& order, RejoinFacts& facts, Clock& clock) {
+  const std::uint32_t mine = facts.own.timeline;
+  const auto promoted = [](std::uint32_t timeline) {
+    return "this node and the new primary were both promoted to timeline " +
+           std::to_string(timeline) + ", each by itself, so neither follows the other";
+  };
+  if (facts.primary.branch.timeline == mine && facts.fork.timeline != mine) {
+    facts.rival = promoted(mine);
+    return;
+  }
+  const LogSides sides{facts.cluster, facts.server, facts.own, facts.primary};
+  TwoLogs logs(sides, clock, order.patience);
+  const std::uint32_t shared = facts.fork.timeline;
+  const std::uint64_t begin = begin_of(facts.own, shared);
+  switch (logs.compare(facts.fork)) {
+    case Agreement::Same: return refuse_same(facts, "");
+    case Agreement::Unknown:
+      refuse_same(facts, logs.trouble());
+      if (begin == 0) return;  // nobody was promoted to it
+      facts.rival = "whether this node and the new primary were both promoted to timeline " +
+                    std::to_string(shared) + " cannot be seen: " + logs.trouble();
+      return;
+    case Agreement::Different: break;
+  }
+  if (begin == 0) {
+    facts.rival = "this node and the new primary were both primaries on timeline " +
+                  std::to_string(shared) + ": one was started without a promotion";
+    facts.fork.at = kNever;
+    return;
+  }
+  facts.rival = promoted(shared);
+  for (const TimelineEnd& past : facts.own.history) {
+    if (past.timeline < shared) facts.fork = {past.timeline, past.end};
+  }
+}
+
 WalTail tail_of(const RejoinFacts& facts, Clock& clock) {
-  if (facts.fork.at == kNever) return {};
-  std::uint64_t from = facts.fork.at;
-  if (facts.fork.timeline != facts.own.timeline) from = facts.own.history.back().end;
-  WalTail tail = read_tail(facts.cluster, facts.own.timeline, from, clock);
-  tail.any |= facts.fork.timeline != facts.own.timeline;
+  if (facts.fork.at != kNever) return own_tail(facts.cluster, facts.own, facts.fork, clock);
+  WalTail tail;
+  tail.any = !facts.rival.empty();
+  if (tail.any) tail.trouble = "where the nodes went separate ways is not known";
   return tail;
 }
 
@@ -103,6 +147,7 @@ std::string why_no_rewind(const RejoinOrder& order, const RejoinFacts& facts,
   if (place.mixed()) {
     return "a pg_rewind was broken off, so the data is a mixture of two histories";
   }
+  if (!facts.rival.empty()) return facts.rival;
   if (!control.checksums && !control.wal_log_hints) {
     return "pg_rewind needs wal_log_hints=on, or data checksums, from before the nodes went "
            "separate ways";
@@ -114,15 +159,21 @@ std::string why_no_rewind(const RejoinOrder& order, const RejoinFacts& facts,
   }
   if (facts.server.runs || !control.stopped_cleanly()) return "";  // asked when it is stopped
   try {
-    run_command(
+    const std::string printed = run_command(
         facts.cluster,
         rewind_command(facts.cluster, facts.cluster.data,
                        conninfo_text(facts.primary.target, "postgres"), true, order.work_limit),
         clock);
+    if (!finds_nothing(printed)) return "";
   } catch (const Error& error) {
     return error.text();
   }
-  return "";
+  // Also before the new primary's first checkpoint, which is waited for.
+  const AsOwner rights(facts.cluster.user);
+  const bool written =
+      checkpoint_timeline(facts.primary.target, clock, clock.now() + order.patience) >=
+      facts.primary.branch.timeline;
+  return written ? kNothingFound : "";
 }
 
 bool follows_already(const RejoinFacts& facts, const RewindPlace& place, Clock& clock) {
@@ -150,8 +201,8 @@ void refuse_loss(const RejoinOrder& order, const RejoinFacts& facts) {
 }
 
 Way choose(const RejoinOrder& order, RejoinFacts& facts, const RewindPlace& place, Clock& clock) {
-  if (follows_already(facts, place, clock)) return Way::Nothing;
-  if (!facts.tail.any && !place.mixed()) return Way::Follow;
+  if (facts.rival.empty() && follows_already(facts, place, clock)) return Way::Nothing;
+  if (!facts.tail.any && facts.rival.empty() && !place.mixed()) return Way::Follow;
   facts.no_rewind = why_no_rewind(order, facts, place, clock);
   if (facts.no_rewind.empty()) return Way::Rewind;
   if (order.allow_reclone) return Way::Copy;
@@ -169,12 +220,14 @@ std::string RejoinFacts::loss() const {
            "of no use but to look at.\n";
   }
   const std::string place = lsn_text(fork.at) + " on timeline " + std::to_string(fork.timeline);
-  if (fork.at == kNever || !tail.any) {
+  if (rival.empty() && (fork.at == kNever || !tail.any)) {
     return "All that this node wrote is in the history of the new primary: nothing is thrown "
            "away.\n";
   }
-  std::string text =
-      "This node and the new primary went separate ways at " + place + ".\nWARNING: ";
+  std::string text = fork.at == kNever
+                         ? "This node and the new primary went separate ways"
+                         : "This node and the new primary went separate ways at " + place;
+  text += ".\nWARNING: ";
   if (!tail.commits) {
     return text +
            "what this node wrote behind it is thrown away (its log does not tell how much: " +
@@ -213,8 +266,9 @@ RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
     return facts;
   }
   facts.own = own_branch(cluster, facts.server);
-  check_branches(facts);
+  refuse_newer(facts);
   facts.fork = fork_of(facts);
+  find_rival(order, facts, clock);
   if (facts.server.runs && !facts.server.standby) refuse_clients(cluster, clock);
   facts.tail = tail_of(facts, clock);
   // Its own stop will write a record behind the fork, though nobody has committed anything.

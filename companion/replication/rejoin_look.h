@@ -31,6 +31,7 @@ struct RejoinFacts {
   Branch own;  // timeline 0: of a broken off pg_rewind, nobody knows
   Fork fork;
   WalTail tail;           // of our own, behind the fork
+  std::string rival;      // both were primaries on one timeline: how that is known
   std::string no_rewind;  // why not, where it were needed
   Way way = Way::Nothing;
 

@@ -72,12 +72,11 @@ Command rewind(const RewindWork& work, bool dry_run) {
                         work.order.work_limit);
 }
 
-// With success, though there is something: it did not see the new timeline.
 void refuse_idle_rewind(const std::string& printed) {
-  if (printed.find("no rewind required") == std::string::npos) return;
-  throw Error(Fault::Refused,
-              "pg_rewind finds nothing to rewind, and there is something: at the new primary, as "
-              "superuser: CHECKPOINT");
+  if (!finds_nothing(printed)) return;
+  throw Error(Fault::Refused, std::string("this node cannot be rewound: ") + kNothingFound +
+                                  ". It is not started; a fresh copy is the other way: "
+                                  "--allow-reclone");
 }
 
 void try_rewind(const RewindWork& work) {
