@@ -95,9 +95,17 @@ Fork fork_of(const RejoinFacts& facts) {
                                    " have no common beginning");
 }
 
+LogSides sides_of(const RejoinFacts& facts) {
+  return {facts.cluster, facts.server, facts.own, facts.primary};
+}
+
+std::string gone_text(const std::string& name) {
+  return "the new primary has no longer the log that this node needs (" + name + ")";
+}
+
 // Two that were promoted beside one another have timelines of one number, and often one history.
 // What both have is then only what is before that timeline.
-void find_rival(const RejoinOrder& order, RejoinFacts& facts, Clock& clock) {
+void find_rival(RejoinFacts& facts, TwoLogs& logs) {
   const std::uint32_t mine = facts.own.timeline;
   const auto promoted = [](std::uint32_t timeline) {
     return "this node and the new primary were both promoted to timeline " +
@@ -107,8 +115,6 @@ void find_rival(const RejoinOrder& order, RejoinFacts& facts, Clock& clock) {
     facts.rival = promoted(mine);
     return;
   }
-  const LogSides sides{facts.cluster, facts.server, facts.own, facts.primary};
-  TwoLogs logs(sides, clock, order.patience);
   const std::uint32_t shared = facts.fork.timeline;
   const std::uint64_t begin = begin_of(facts.own, shared);
   switch (logs.compare(facts.fork)) {
@@ -141,10 +147,10 @@ WalTail tail_of(const RejoinFacts& facts, Clock& clock) {
   return tail;
 }
 
-std::string why_no_rewind(const RejoinOrder& order, const RejoinFacts& facts,
-                          const RewindPlace& place, Clock& clock) {
+std::string why_no_rewind(const RejoinOrder& order, const RejoinFacts& facts, TwoLogs* logs,
+                          Clock& clock) {
   const ControlData& control = facts.server.control;
-  if (place.mixed()) {
+  if (logs == nullptr) {
     return "a pg_rewind was broken off, so the data is a mixture of two histories";
   }
   if (!facts.rival.empty()) return facts.rival;
@@ -156,6 +162,10 @@ std::string why_no_rewind(const RejoinOrder& order, const RejoinFacts& facts,
   if (!facts.tail.trouble.empty()) {
     return "this node's log does not reach back to where the nodes went separate ways (" +
            facts.tail.trouble + ")";
+  }
+  // It would go on from before the fork.
+  if (const std::string name = logs->missing_there(facts.fork.at); !name.empty()) {
+    return gone_text(name);
   }
   if (facts.server.runs || !control.stopped_cleanly()) return "";  // asked when it is stopped
   try {
@@ -200,14 +210,23 @@ void refuse_loss(const RejoinOrder& order, const RejoinFacts& facts) {
                   discard_words(commits) + ". Nothing has been changed");
 }
 
-Way choose(const RejoinOrder& order, RejoinFacts& facts, const RewindPlace& place, Clock& clock) {
+// `logs`: none where the data is a mixture.
+Way choose(const RejoinOrder& order, RejoinFacts& facts, const RewindPlace& place, TwoLogs* logs,
+           Clock& clock) {
   if (facts.rival.empty() && follows_already(facts, place, clock)) return Way::Nothing;
-  if (!facts.tail.any && facts.rival.empty() && !place.mixed()) return Way::Follow;
-  facts.no_rewind = why_no_rewind(order, facts, place, clock);
-  if (facts.no_rewind.empty()) return Way::Rewind;
+  const bool follow = logs != nullptr && !facts.tail.any && facts.rival.empty();
+  if (follow) {
+    const std::string name = logs->missing_to_follow();
+    if (name.empty()) return Way::Follow;
+    facts.no_rewind = gone_text(name);
+  } else {
+    facts.no_rewind = why_no_rewind(order, facts, logs, clock);
+    if (facts.no_rewind.empty()) return Way::Rewind;
+  }
   if (order.allow_reclone) return Way::Copy;
   throw Error(Fault::Refused,
-              "this node cannot be rewound: " + facts.no_rewind +
+              std::string("this node cannot ") + (follow ? "follow with its data" : "be rewound") +
+                  ": " + facts.no_rewind +
                   ". A fresh copy of the new primary's data is the other way: --allow-reclone "
                   "(this node's data is moved aside, not removed). Nothing has been changed");
 }
@@ -262,20 +281,38 @@ RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
   if (place.mixed()) {  // its own files tell nothing any more
     facts.tail.any = true;
     facts.tail.trouble = "a pg_rewind was broken off";
-    facts.way = choose(order, facts, place, clock);
+    facts.way = choose(order, facts, place, nullptr, clock);
     return facts;
   }
   facts.own = own_branch(cluster, facts.server);
   refuse_newer(facts);
   facts.fork = fork_of(facts);
-  find_rival(order, facts, clock);
+  TwoLogs logs(sides_of(facts), clock, order.patience);
+  find_rival(facts, logs);
   if (facts.server.runs && !facts.server.standby) refuse_clients(cluster, clock);
   facts.tail = tail_of(facts, clock);
   // Its own stop will write a record behind the fork, though nobody has committed anything.
   facts.tail.any |= facts.server.runs && !facts.server.standby;
-  facts.way = choose(order, facts, place, clock);
+  facts.way = choose(order, facts, place, &logs, clock);
   refuse_loss(order, facts);
   return facts;
+}
+
+std::string why_no_stream(const RejoinOrder& order, const RejoinFacts& before, Clock& clock) {
+  try {
+    RejoinFacts now;
+    now.cluster = before.cluster;
+    now.server = look_at_server(now.cluster, clock, clock.now() + 10s);
+    now.own = own_branch(now.cluster, now.server);
+    {
+      const AsOwner rights(now.cluster.user);
+      now.primary = look_at_new_primary(before.primary.target, clock, clock.now() + order.patience);
+    }
+    const std::string name = TwoLogs(sides_of(now), clock, order.patience).missing_to_follow();
+    return name.empty() ? "" : gone_text(name) + ". Take a fresh copy: --allow-reclone";
+  } catch (const Error& error) {
+    return error.text();
+  }
 }
 
 void check_stopped_tail(const RejoinOrder& order, const RejoinFacts& facts, Clock& clock) {

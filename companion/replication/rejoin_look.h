@@ -46,6 +46,9 @@ RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
 // Refused for what has not been given up, or told.
 void check_stopped_tail(const RejoinOrder& order, const RejoinFacts& facts, Clock& clock);
 
+// Of one that was started and does not stream, as far as it can be seen now; "" otherwise.
+std::string why_no_stream(const RejoinOrder& order, const RejoinFacts& before, Clock& clock);
+
 // The configuration of this node, by its marked lines.
 std::string following_conf(const RejoinFacts& facts, const std::string& text);
 // What ALTER SYSTEM says against it, taken out.
