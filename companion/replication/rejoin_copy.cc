@@ -20,6 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Not by the standby's name: what has a slot tells how far it has written, and commits that wait
+// for that standby would go on.
 Command copy_command(const CopyWork& work) {
   Command command;
   command.argv = {work.facts.cluster.bin + "/pg_basebackup",
@@ -33,7 +35,7 @@ Command copy_command(const CopyWork& work) {
                   work.facts.slot,
                   "-w",
                   "-d",
-                  conninfo_text(work.facts.primary.target)};
+                  conninfo_text(work.facts.primary.target) + " application_name=pg_basebackup"};
   command.limit = work.order.work_limit;
   command.ends_with_us = true;
   return command;

@@ -117,7 +117,17 @@ TEST_CASE("rejoin: a node that was promoted too, at another place, takes a copy"
   order.discard = 3;
   check_refused(order, 25, "were both promoted to timeline 2");
   order.allow_reclone = true;
+  for (const char* setting : {"log_replication_commands = on", "log_line_prefix = 'by %a '"}) {
+    trio.pair.ss2.sql(std::string("alter system set ") + setting);
+  }
+  trio.pair.ss2.sql("select pg_reload_conf()");
   CHECK_THAT(rejoined(order), Contains("Its old data lies in "));
+  // A commit that waits for ss3 is not let go by what only streams into a copy.
+  const std::string log = trio.pair.ss2.log();
+  const std::string stream = "received replication command: START_REPLICATION SLOT \"ss3\"";
+  CHECK_THAT(log, Contains("by pg_basebackup LOG:  " + stream));
+  CHECK_THAT(log, Contains("by ss3 LOG:  " + stream));  // the standby itself
+  CHECK_THAT(log, !Contains("by ss3 LOG:  received replication command: BASE_BACKUP"));
   trio.check_follows();
 }
 
