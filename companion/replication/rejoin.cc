@@ -50,6 +50,7 @@ class Rejoin {
            std::to_string(facts_.primary.branch.timeline) + ": nothing to do.\n");
       return;
     }
+    if (facts_.way == Way::Copy) check_copy(facts_, copy_);
     say_("The primary is " + facts_.primary.where + ", timeline " +
          std::to_string(facts_.primary.branch.timeline) +
          (facts_.own.timeline == 0
