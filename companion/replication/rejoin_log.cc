@@ -183,16 +183,48 @@ Agreement TwoLogs::compare(const Fork& fork) {
   bool seen = false;
   for (Range range : ranges) {
     if (range.to - range.from > kMost) range.from = range.to - kMost;
-    const std::string one = digest_here(range);
-    const std::string other = one.empty() ? "" : digest_there(range);
-    if (one.empty() || other.empty()) continue;
-    if (one != other) return Agreement::Different;
-    seen = true;
+    const Agreement found = compare_range(range);
+    if (found == Agreement::Different) {
+      differs_ = range;
+      return found;
+    }
+    seen |= found == Agreement::Same;
   }
   if (seen) return Agreement::Same;
   trouble_ = "the nodes have no file of the log of timeline " + std::to_string(fork.timeline) +
              " in common any more";
   return Agreement::Unknown;
+}
+
+Agreement TwoLogs::compare_range(const Range& range) {
+  const std::string one = digest_here(range);
+  const std::string other = one.empty() ? "" : digest_there(range);
+  if (one.empty() || other.empty()) return Agreement::Unknown;
+  return one == other ? Agreement::Same : Agreement::Different;
+}
+
+std::optional<std::uint64_t> TwoLogs::parting() {
+  if (!differs_ || segment_ > kMost) return std::nullopt;
+  Range range = *differs_;
+  while (range.from % segment_ == 0) {
+    if (range.from == 0) return std::nullopt;
+    const Range before{range.from - segment_, range.from};
+    const Agreement found = compare_range(before);
+    if (found == Agreement::Unknown) return std::nullopt;
+    if (found == Agreement::Same) break;
+    range = before;
+  }
+  constexpr std::uint64_t kPage = 8192;
+  while (range.to - range.from > kPage) {
+    const std::uint64_t half = (range.to - range.from) / 2;
+    const std::uint64_t middle = range.from + std::max(kPage, half / kPage * kPage);
+    if (compare_range({range.from, middle}) == Agreement::Same) {
+      range.from = middle;
+    } else {
+      range.to = middle;
+    }
+  }
+  return range.from;
 }
 
 std::string TwoLogs::missing_there(std::uint64_t position) {

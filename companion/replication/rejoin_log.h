@@ -39,6 +39,8 @@ class TwoLogs {
   // Up to the fork, as far as both have it still: the file in which the fork's timeline begins, and
   // the last ones.
   Agreement compare(const Fork& fork);
+  // Where the two begin to be Different, to a page; nothing where too little of them is left.
+  std::optional<std::uint64_t> parting();
   // Why it is Unknown.
   const std::string& trouble() const { return trouble_; }
 
@@ -54,6 +56,7 @@ class TwoLogs {
   };
   std::optional<LogReach> reach();
   bool readable();
+  Agreement compare_range(const Range& range);
   std::string digest_here(const Range& range) const;
   std::string digest_there(const Range& range);
   bool here(std::uint64_t position) const;
@@ -65,6 +68,7 @@ class TwoLogs {
   std::uint64_t segment_;
   std::unique_ptr<Db> there_;
   std::optional<std::optional<LogReach>> reach_;  // asked once
+  std::optional<Range> differs_;
   std::string trouble_;
 };
 

@@ -130,7 +130,7 @@ void find_rival(RejoinFacts& facts, TwoLogs& logs) {
   if (begin == 0) {
     facts.rival = "this node and the new primary were both primaries on timeline " +
                   std::to_string(shared) + ": one was started without a promotion";
-    facts.fork.at = kNever;
+    facts.fork.at = logs.parting().value_or(kNever);
     return;
   }
   facts.rival = promoted(shared);

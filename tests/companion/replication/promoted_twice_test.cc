@@ -156,3 +156,29 @@ TEST_CASE("rejoin: what was committed on each timeline of a node is counted", "[
   CHECK_THAT(rejoined(order), Contains("1 transaction(s) that were committed here"));
   trio.check_follows();
 }
+
+TEST_CASE("rejoin: a standby that was started as a primary without a promotion is seen",
+          "[replication]") {
+  if (without_postgres()) return;
+  const FailoverPair pair;
+  pair.ss1.sql("insert into t select generate_series(1, 10)");
+  pair.ss1.sql("select pg_switch_wal()");
+  REQUIRE(pair.caught_up());
+  pair.ss2.stop();
+  std::filesystem::remove(pair.ss2.data() + "/standby.signal");
+  pair.ss2.start();
+  REQUIRE(pair.ss2.value("select timeline_id from pg_control_checkpoint()") == "1");
+  pair.ss2.sql("insert into t values (21)");
+  pair.ss1.sql("insert into t values (11)");
+
+  RejoinOrder order = rejoin_order(pair.ss1, pair.to_ss2());
+  order.discard = 0;
+  check_refused(order, 25, "were both primaries on timeline 1");
+  check_refused(rejoin_order(pair.ss1, pair.to_ss1()), 25, "is it this very server");
+  order.allow_reclone = true;
+  check_refused(order, 25, "1 transaction(s) were committed on this node behind 0/");
+  CHECK(pair.ss1.value("select pg_is_in_recovery()") == "f");
+  order.discard = 1;
+  CHECK_THAT(rejoined(order), Contains("1 transaction(s) that were committed here"));
+  CHECK(pair.ss1.says("select string_agg(id::text, ',') from t where id > 10", "21"));
+}
