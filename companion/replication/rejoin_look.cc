@@ -122,6 +122,7 @@ void find_rival(RejoinFacts& facts, TwoLogs& logs) {
     case Agreement::Unknown:
       refuse_same(facts, logs.trouble());
       if (begin == 0) return;  // nobody was promoted to it
+      facts.unseen = true;
       facts.rival = "whether this node and the new primary were both promoted to timeline " +
                     std::to_string(shared) + " cannot be seen: " + logs.trouble();
       return;
@@ -213,7 +214,8 @@ void refuse_loss(const RejoinOrder& order, const RejoinFacts& facts) {
 // `logs`: none where the data is a mixture.
 Way choose(const RejoinOrder& order, RejoinFacts& facts, const RewindPlace& place, TwoLogs* logs,
            Clock& clock) {
-  if (facts.rival.empty() && follows_already(facts, place, clock)) return Way::Nothing;
+  const bool rivals = !facts.rival.empty() && !facts.unseen;
+  if (!rivals && follows_already(facts, place, clock)) return Way::Nothing;
   const bool follow = logs != nullptr && !facts.tail.any && facts.rival.empty();
   if (follow) {
     const std::string name = logs->missing_to_follow();

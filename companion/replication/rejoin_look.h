@@ -31,7 +31,8 @@ struct RejoinFacts {
   Branch own;  // timeline 0: of a broken off pg_rewind, nobody knows
   Fork fork;
   WalTail tail;           // of our own, behind the fork
-  std::string rival;      // both were primaries on one timeline: how that is known
+  std::string rival;      // both were primaries on one timeline, or may have been: why we think so
+  bool unseen = false;    // they may: nobody can see
   std::string no_rewind;  // why not, where it were needed
   Way way = Way::Nothing;
 
