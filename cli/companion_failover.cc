@@ -95,7 +95,7 @@ ReplicationVerb add_replication_rejoin(CLI::App& group) {
                   "are nowhere else. Without it, or with more of them, it refuses and tells their "
                   "number. [0]");
   app->add_flag("--allow-reclone", order->allow_reclone,
-                "Where pg_rewind is not possible: take a fresh copy of all data. The old data "
+                "Where its data can neither follow nor be rewound: take a fresh copy. The old data "
                 "directory is moved aside, not removed.");
   app->add_option("--timeout", *timeout, "Seconds from the start until it streams.")
       ->check(CLI::Range(1, 86'400))

@@ -108,7 +108,7 @@ std::string info_quote(const std::string& value) {
   return out + "'";
 }
 
-std::string why_no_rewind(const DbTarget& target, Clock& clock, Instant deadline) {
+std::string why_no_rewind(const DbTarget& target, bool& may_read, Clock& clock, Instant deadline) {
   DbTarget mine = target;
   mine.database = "postgres";
   try {
@@ -119,7 +119,8 @@ std::string why_no_rewind(const DbTarget& target, Clock& clock, Instant deadline
           db.ask("select has_function_privilege($1, 'execute')", {function}, deadline);
       if (rows.at(0).at(0) != "t") missing += (missing.empty() ? "" : ", ") + function;
     }
-    if (missing.empty()) {
+    may_read = missing.empty();
+    if (may_read) {
       const auto rows = db.ask("show full_page_writes", {}, deadline);
       if (rows.at(0).at(0) == "on") return "";
       return "pg_rewind needs full_page_writes=on at the new primary";
@@ -214,7 +215,7 @@ NewPrimary look_at_new_primary(const DbTarget& target, Clock& clock, Instant dea
     }
     found.branch.history = parse_history(*rows[0][1]);
   }
-  found.no_rewind = why_no_rewind(target, clock, deadline);
+  found.no_rewind = why_no_rewind(target, found.may_read, clock, deadline);
   return found;
 }
 

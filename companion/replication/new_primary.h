@@ -33,7 +33,8 @@ struct NewPrimary {
   std::string system;
   Branch branch;
   std::uint64_t position = 0;
-  std::string no_rewind;  // why pg_rewind cannot log in or read there; empty: it can
+  std::string no_rewind;  // why pg_rewind cannot log in, read there or be used; empty: it can
+  bool may_read = false;  // log in and read files, as pg_rewind does
 };
 // With the file rights that the certificates need: while an AsOwner lives.
 NewPrimary look_at_new_primary(const DbTarget& target, Clock& clock, Instant deadline);

@@ -155,7 +155,13 @@ Settings standby_settings(const StandbyPlan& plan, int major) {
   settings.emplace_back("recovery_target_timeline", "latest");
   // On its own it must be able to commit.
   settings.emplace_back("synchronous_standby_names", "");
-  if (major >= 13) settings.emplace_back("max_slot_wal_keep_size", "4GB");
+  // After a promotion, for the other nodes: they have no slots here before they follow.
+  if (major >= 13) {
+    settings.emplace_back("wal_keep_size", "512MB");
+    settings.emplace_back("max_slot_wal_keep_size", "4GB");
+  } else {
+    settings.emplace_back("wal_keep_segments", "32");
+  }
   return settings;
 }
 

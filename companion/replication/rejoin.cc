@@ -50,6 +50,7 @@ class Rejoin {
            std::to_string(facts_.primary.branch.timeline) + ": nothing to do.\n");
       return;
     }
+    if (facts_.way == Way::Copy) check_copy(facts_, copy_);
     say_("The primary is " + facts_.primary.where + ", timeline " +
          std::to_string(facts_.primary.branch.timeline) +
          (facts_.own.timeline == 0
@@ -203,15 +204,20 @@ class Rejoin {
           throw Error(Fault::Action, "its server has ended: see its log");
         }
         if (clock_.now() >= deadline) {
-          throw Error(Fault::Timeout,
-                      "it runs as a standby and does not stream from the new primary: its log "
-                      "says why (is the slot " +
-                          facts_.slot + " in use by another node?)");
+          refuse_silence();
         }
         clock_.poll({}, std::min(clock_.now() + kPoll, deadline));
       }
     };
     return step;
+  }
+
+  void refuse_silence() {
+    const std::string why = why_no_stream(order_, facts_, clock_);
+    throw Error(Fault::Timeout, "it runs as a standby and does not stream from the new primary: " +
+                                    (why.empty() ? "its log says why (is the slot " + facts_.slot +
+                                                       " in use by another node?)"
+                                                 : why));
   }
 
   WorkStep clean_step() {

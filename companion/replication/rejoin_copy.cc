@@ -20,6 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Not by the standby's name: what has a slot tells how far it has written, and commits that wait
+// for that standby would go on.
 Command copy_command(const CopyWork& work) {
   Command command;
   command.argv = {work.facts.cluster.bin + "/pg_basebackup",
@@ -33,7 +35,7 @@ Command copy_command(const CopyWork& work) {
                   work.facts.slot,
                   "-w",
                   "-d",
-                  conninfo_text(work.facts.primary.target)};
+                  conninfo_text(work.facts.primary.target) + " application_name=pg_basebackup"};
   command.limit = work.order.work_limit;
   command.ends_with_us = true;
   return command;
@@ -51,32 +53,18 @@ std::uint64_t size_of(const std::string& data) {
   return bytes;
 }
 
-void check_room(const CopyWork& work) {
-  constexpr std::uint64_t kSpare = 64U << 20;
-  const AsOwner rights(work.facts.cluster.user);
-  struct statvfs disk {};
-  const std::string parent = parent_of(work.facts.cluster.data);
-  if (::statvfs(parent.c_str(), &disk) != 0) throw_errno("statvfs", parent);
-  const std::uint64_t room = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-  const std::uint64_t need = size_of(work.facts.cluster.data) + kSpare;
-  if (room >= need) return;
-  throw Error(Fault::Refused, "a copy needs about " + bytes_text(need) + " in " + quote(parent) +
-                                  ", which has " + bytes_text(room) + " left");
-}
-
 // Also when it is in place already.
-std::string mark_of(const CopyWork& work) {
-  return "rejoin " + work.facts.primary.system + " " +
-         std::to_string(work.facts.primary.branch.timeline);
+std::string mark_of(const RejoinFacts& facts) {
+  return "rejoin " + facts.primary.system + " " + std::to_string(facts.primary.branch.timeline);
 }
 
 WorkStep copy_step(const CopyWork& work) {
   WorkStep step;
   step.what = "take a copy of the new primary's data";
   step.detail = [=] { return "$ " + command_text(work.facts.cluster, copy_command(work)) + "\n"; };
-  step.done = [=] { return work.place.has("prepared", mark_of(work)); };
+  step.done = [=] { return work.place.has("prepared", mark_of(work.facts)); };
   step.act = [=] {
-    check_room(work);
+    check_copy(work.facts, work.place);
     work.place.make_room();
     run_command(work.facts.cluster, copy_command(work), work.clock);
     const auto control = read_control(work.facts.cluster, work.place.copy(), work.clock);
@@ -130,14 +118,14 @@ WorkStep prepare_step(const CopyWork& work) {
     return "new: " + escape(work.place.copy()) + "/standby.signal\ncopied there: what in " +
            escape(work.facts.cluster.data) + " is not PostgreSQL's data\n";
   };
-  step.done = [=] { return work.place.has("prepared", mark_of(work)); };
+  step.done = [=] { return work.place.has("prepared", mark_of(work.facts)); };
   step.act = [=] {
     {
       const AsOwner rights(work.facts.cluster.user);
       copy_own_entries(work.facts.cluster.data, work.place.copy());
     }
     fence(work.place.copy(), work.facts.cluster);
-    work.place.note("prepared", mark_of(work));
+    work.place.note("prepared", mark_of(work.facts));
   };
   return step;
 }
@@ -156,6 +144,31 @@ WorkStep swap_step(const CopyWork& work) {
 }
 
 }  // namespace
+
+void check_copy(const RejoinFacts& facts, const CopyPlace& place) {
+  constexpr std::uint64_t kSpare = 64U << 20;
+  constexpr const char* kUnchanged = ". Nothing has been copied, and this node's data is as it was";
+  if (place.has("prepared", mark_of(facts))) return;  // it is there
+  const bool leftover = !place.swapped();             // of a run that was killed: it makes room
+  const AsOwner rights(facts.cluster.user);
+  std::error_code error;
+  if (fs::directory_iterator(facts.cluster.data + "/pg_tblspc", error) !=
+      fs::directory_iterator()) {
+    throw Error(Fault::Unsupported,
+                "this node has tablespaces of its own (pg_tblspc), and the new primary's would be "
+                "copied to the same paths: take this copy by hand" +
+                    std::string(kUnchanged));
+  }
+  struct statvfs disk {};
+  const std::string parent = parent_of(facts.cluster.data);
+  if (::statvfs(parent.c_str(), &disk) != 0) throw_errno("statvfs", parent);
+  const std::uint64_t room = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize +
+                             (leftover ? size_of(place.copy()) : 0);
+  const std::uint64_t need = size_of(facts.cluster.data) + kSpare;
+  if (room >= need) return;
+  throw Error(Fault::Refused, "a copy needs about " + bytes_text(need) + " in " + quote(parent) +
+                                  ", which has " + bytes_text(room) + " left" + kUnchanged);
+}
 
 void copy_own_entries(const std::string& from, const std::string& to) {
   try {

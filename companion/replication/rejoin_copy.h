@@ -22,6 +22,8 @@ struct CopyWork {
   Clock& clock;
   const Wall& wall;
 };
+// Whether it can be taken: room for it, and no tablespaces. Throws Refused and Unsupported.
+void check_copy(const RejoinFacts& facts, const CopyPlace& place);
 void add_copy_steps(WorkPlan& plan, const CopyWork& work);
 
 // What in the data directory `from` is not PostgreSQL's data, into `to`, in the place of what is

@@ -12,6 +12,7 @@
 #include "companion/replication/marked_block.h"
 #include "companion/replication/owned_file.h"
 #include "companion/replication/profile.h"
+#include "companion/replication/rejoin_log.h"
 
 namespace xs {
 namespace {
@@ -62,23 +63,29 @@ void refuse_clients(const Cluster& cluster, Clock& clock) {
                   "of this node), then run this again. Nothing has been changed");
 }
 
-void check_branches(const RejoinFacts& facts) {
-  const std::string there =
-      facts.primary.where + " (timeline " + std::to_string(facts.primary.branch.timeline) + ")";
+std::string there_text(const RejoinFacts& facts) {
+  return facts.primary.where + " (timeline " + std::to_string(facts.primary.branch.timeline) + ")";
+}
+
+void refuse_newer(const RejoinFacts& facts) {
   const std::uint32_t mine = facts.own.timeline;
-  if (facts.primary.branch.timeline < mine) {
-    throw Error(Fault::Refused,
-                "this node is newer (timeline " + std::to_string(mine) + ") than " + there +
-                    ": it is that one that has to rejoin. Nothing has been changed");
-  }
+  if (facts.primary.branch.timeline >= mine) return;
+  throw Error(Fault::Refused, "this node is newer (timeline " + std::to_string(mine) + ") than " +
+                                  there_text(facts) +
+                                  ": it is that one that has to rejoin. Nothing has been changed");
+}
+
+// Two primaries of one timeline and, as far as can be seen, of one log.
+void refuse_same(const RejoinFacts& facts, const std::string& trouble) {
   const bool primary = facts.server.runs ? !facts.server.standby : !is_fenced(facts.cluster.data);
-  if (facts.primary.branch.timeline == mine && primary) {
-    throw Error(Fault::Refused,
-                there +
-                    " has not been promoted since this node was a primary on the same "
-                    "timeline: is it this very server, or one that was started as a primary "
-                    "without a promotion? Nothing has been changed");
-  }
+  if (facts.primary.branch.timeline != facts.own.timeline || !primary) return;
+  throw Error(Fault::Refused,
+              there_text(facts) +
+                  " has not been promoted since this node was a primary on the same "
+                  "timeline: is it this very server, or one that was started as a primary "
+                  "without a promotion?" +
+                  (trouble.empty() ? "" : " (Their logs cannot be compared: " + trouble + ")") +
+                  " Nothing has been changed");
 }
 
 Fork fork_of(const RejoinFacts& facts) {
@@ -88,21 +95,66 @@ Fork fork_of(const RejoinFacts& facts) {
                                    " have no common beginning");
 }
 
+LogSides sides_of(const RejoinFacts& facts) {
+  return {facts.cluster, facts.server, facts.own, facts.primary};
+}
+
+std::string gone_text(const std::string& name) {
+  return "the new primary has no longer the log that this node needs (" + name + ")";
+}
+
+// Two that were promoted beside one another have timelines of one number, and often one history.
+// What both have is then only what is before that timeline.
+void find_rival(RejoinFacts& facts, TwoLogs& logs) {
+  const std::uint32_t mine = facts.own.timeline;
+  const auto promoted = [](std::uint32_t timeline) {
+    return "this node and the new primary were both promoted to timeline " +
+           std::to_string(timeline) + ", each by itself, so neither follows the other";
+  };
+  if (facts.primary.branch.timeline == mine && facts.fork.timeline != mine) {
+    facts.rival = promoted(mine);
+    return;
+  }
+  const std::uint32_t shared = facts.fork.timeline;
+  const std::uint64_t begin = begin_of(facts.own, shared);
+  switch (logs.compare(facts.fork)) {
+    case Agreement::Same: return refuse_same(facts, "");
+    case Agreement::Unknown:
+      refuse_same(facts, logs.trouble());
+      if (begin == 0) return;  // nobody was promoted to it
+      facts.unseen = true;
+      facts.rival = "whether this node and the new primary were both promoted to timeline " +
+                    std::to_string(shared) + " cannot be seen: " + logs.trouble();
+      return;
+    case Agreement::Different: break;
+  }
+  if (begin == 0) {
+    facts.rival = "this node and the new primary were both primaries on timeline " +
+                  std::to_string(shared) + ": one was started without a promotion";
+    facts.fork.at = logs.parting().value_or(kNever);
+    return;
+  }
+  facts.rival = promoted(shared);
+  for (const TimelineEnd& past : facts.own.history) {
+    if (past.timeline < shared) facts.fork = {past.timeline, past.end};
+  }
+}
+
 WalTail tail_of(const RejoinFacts& facts, Clock& clock) {
-  if (facts.fork.at == kNever) return {};
-  std::uint64_t from = facts.fork.at;
-  if (facts.fork.timeline != facts.own.timeline) from = facts.own.history.back().end;
-  WalTail tail = read_tail(facts.cluster, facts.own.timeline, from, clock);
-  tail.any |= facts.fork.timeline != facts.own.timeline;
+  if (facts.fork.at != kNever) return own_tail(facts.cluster, facts.own, facts.fork, clock);
+  WalTail tail;
+  tail.any = !facts.rival.empty();
+  if (tail.any) tail.trouble = "where the nodes went separate ways is not known";
   return tail;
 }
 
-std::string why_no_rewind(const RejoinOrder& order, const RejoinFacts& facts,
-                          const RewindPlace& place, Clock& clock) {
+std::string why_no_rewind(const RejoinOrder& order, const RejoinFacts& facts, TwoLogs* logs,
+                          Clock& clock) {
   const ControlData& control = facts.server.control;
-  if (place.mixed()) {
+  if (logs == nullptr) {
     return "a pg_rewind was broken off, so the data is a mixture of two histories";
   }
+  if (!facts.rival.empty()) return facts.rival;
   if (!control.checksums && !control.wal_log_hints) {
     return "pg_rewind needs wal_log_hints=on, or data checksums, from before the nodes went "
            "separate ways";
@@ -112,17 +164,27 @@ std::string why_no_rewind(const RejoinOrder& order, const RejoinFacts& facts,
     return "this node's log does not reach back to where the nodes went separate ways (" +
            facts.tail.trouble + ")";
   }
+  // It would go on from before the fork.
+  if (const std::string name = logs->missing_there(facts.fork.at); !name.empty()) {
+    return gone_text(name);
+  }
   if (facts.server.runs || !control.stopped_cleanly()) return "";  // asked when it is stopped
   try {
-    run_command(
+    const std::string printed = run_command(
         facts.cluster,
         rewind_command(facts.cluster, facts.cluster.data,
                        conninfo_text(facts.primary.target, "postgres"), true, order.work_limit),
         clock);
+    if (!finds_nothing(printed)) return "";
   } catch (const Error& error) {
     return error.text();
   }
-  return "";
+  // Also before the new primary's first checkpoint, which is waited for.
+  const AsOwner rights(facts.cluster.user);
+  const bool written =
+      checkpoint_timeline(facts.primary.target, clock, clock.now() + order.patience) >=
+      facts.primary.branch.timeline;
+  return written ? kNothingFound : "";
 }
 
 bool follows_already(const RejoinFacts& facts, const RewindPlace& place, Clock& clock) {
@@ -149,14 +211,24 @@ void refuse_loss(const RejoinOrder& order, const RejoinFacts& facts) {
                   discard_words(commits) + ". Nothing has been changed");
 }
 
-Way choose(const RejoinOrder& order, RejoinFacts& facts, const RewindPlace& place, Clock& clock) {
-  if (follows_already(facts, place, clock)) return Way::Nothing;
-  if (!facts.tail.any && !place.mixed()) return Way::Follow;
-  facts.no_rewind = why_no_rewind(order, facts, place, clock);
-  if (facts.no_rewind.empty()) return Way::Rewind;
+// `logs`: none where the data is a mixture.
+Way choose(const RejoinOrder& order, RejoinFacts& facts, const RewindPlace& place, TwoLogs* logs,
+           Clock& clock) {
+  const bool rivals = !facts.rival.empty() && !facts.unseen;
+  if (!rivals && follows_already(facts, place, clock)) return Way::Nothing;
+  const bool follow = logs != nullptr && !facts.tail.any && facts.rival.empty();
+  if (follow) {
+    const std::string name = logs->missing_to_follow();
+    if (name.empty()) return Way::Follow;
+    facts.no_rewind = gone_text(name);
+  } else {
+    facts.no_rewind = why_no_rewind(order, facts, logs, clock);
+    if (facts.no_rewind.empty()) return Way::Rewind;
+  }
   if (order.allow_reclone) return Way::Copy;
   throw Error(Fault::Refused,
-              "this node cannot be rewound: " + facts.no_rewind +
+              std::string("this node cannot ") + (follow ? "follow with its data" : "be rewound") +
+                  ": " + facts.no_rewind +
                   ". A fresh copy of the new primary's data is the other way: --allow-reclone "
                   "(this node's data is moved aside, not removed). Nothing has been changed");
 }
@@ -169,12 +241,14 @@ std::string RejoinFacts::loss() const {
            "of no use but to look at.\n";
   }
   const std::string place = lsn_text(fork.at) + " on timeline " + std::to_string(fork.timeline);
-  if (fork.at == kNever || !tail.any) {
+  if (rival.empty() && (fork.at == kNever || !tail.any)) {
     return "All that this node wrote is in the history of the new primary: nothing is thrown "
            "away.\n";
   }
-  std::string text =
-      "This node and the new primary went separate ways at " + place + ".\nWARNING: ";
+  std::string text = fork.at == kNever
+                         ? "This node and the new primary went separate ways"
+                         : "This node and the new primary went separate ways at " + place;
+  text += ".\nWARNING: ";
   if (!tail.commits) {
     return text +
            "what this node wrote behind it is thrown away (its log does not tell how much: " +
@@ -209,19 +283,38 @@ RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
   if (place.mixed()) {  // its own files tell nothing any more
     facts.tail.any = true;
     facts.tail.trouble = "a pg_rewind was broken off";
-    facts.way = choose(order, facts, place, clock);
+    facts.way = choose(order, facts, place, nullptr, clock);
     return facts;
   }
   facts.own = own_branch(cluster, facts.server);
-  check_branches(facts);
+  refuse_newer(facts);
   facts.fork = fork_of(facts);
+  TwoLogs logs(sides_of(facts), clock, order.patience);
+  find_rival(facts, logs);
   if (facts.server.runs && !facts.server.standby) refuse_clients(cluster, clock);
   facts.tail = tail_of(facts, clock);
   // Its own stop will write a record behind the fork, though nobody has committed anything.
   facts.tail.any |= facts.server.runs && !facts.server.standby;
-  facts.way = choose(order, facts, place, clock);
+  facts.way = choose(order, facts, place, &logs, clock);
   refuse_loss(order, facts);
   return facts;
+}
+
+std::string why_no_stream(const RejoinOrder& order, const RejoinFacts& before, Clock& clock) {
+  try {
+    RejoinFacts now;
+    now.cluster = before.cluster;
+    now.server = look_at_server(now.cluster, clock, clock.now() + 10s);
+    now.own = own_branch(now.cluster, now.server);
+    {
+      const AsOwner rights(now.cluster.user);
+      now.primary = look_at_new_primary(before.primary.target, clock, clock.now() + order.patience);
+    }
+    const std::string name = TwoLogs(sides_of(now), clock, order.patience).missing_to_follow();
+    return name.empty() ? "" : gone_text(name) + ". Take a fresh copy: --allow-reclone";
+  } catch (const Error& error) {
+    return error.text();
+  }
 }
 
 void check_stopped_tail(const RejoinOrder& order, const RejoinFacts& facts, Clock& clock) {

@@ -31,6 +31,8 @@ struct RejoinFacts {
   Branch own;  // timeline 0: of a broken off pg_rewind, nobody knows
   Fork fork;
   WalTail tail;           // of our own, behind the fork
+  std::string rival;      // both were primaries on one timeline, or may have been: why we think so
+  bool unseen = false;    // they may: nobody can see
   std::string no_rewind;  // why not, where it were needed
   Way way = Way::Nothing;
 
@@ -44,6 +46,9 @@ RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
 // Counts again, when the server is stopped: whoever wrote since it was asked is seen here. Throws
 // Refused for what has not been given up, or told.
 void check_stopped_tail(const RejoinOrder& order, const RejoinFacts& facts, Clock& clock);
+
+// Of one that was started and does not stream, as far as it can be seen now; "" otherwise.
+std::string why_no_stream(const RejoinOrder& order, const RejoinFacts& before, Clock& clock);
 
 // The configuration of this node, by its marked lines.
 std::string following_conf(const RejoinFacts& facts, const std::string& text);

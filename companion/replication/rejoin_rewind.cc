@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/rejoin_rewind.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -72,12 +78,11 @@ Command rewind(const RewindWork& work, bool dry_run) {
                         work.order.work_limit);
 }
 
-// With success, though there is something: it did not see the new timeline.
 void refuse_idle_rewind(const std::string& printed) {
-  if (printed.find("no rewind required") == std::string::npos) return;
-  throw Error(Fault::Refused,
-              "pg_rewind finds nothing to rewind, and there is something: at the new primary, as "
-              "superuser: CHECKPOINT");
+  if (!finds_nothing(printed)) return;
+  throw Error(Fault::Refused, std::string("this node cannot be rewound: ") + kNothingFound +
+                                  ". It is not started; a fresh copy is the other way: "
+                                  "--allow-reclone");
 }
 
 void try_rewind(const RewindWork& work) {
@@ -93,14 +98,42 @@ void try_rewind(const RewindWork& work) {
   refuse_idle_rewind(printed);
 }
 
+// Of everything below: its name, inode, size and time of change. Nothing where it cannot be read.
+using Picture = std::map<std::string, std::array<std::int64_t, 4>>;
+std::optional<Picture> picture_of(const std::string& top, const Cluster& cluster) {
+  namespace fs = std::filesystem;
+  const AsOwner rights(cluster.user);
+  Picture picture;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(top, error), end; entry != end && !error;
+       entry.increment(error)) {
+    struct stat st {};
+    if (::lstat(entry->path().c_str(), &st) != 0) return std::nullopt;
+    picture[entry->path().string()] = {static_cast<std::int64_t>(st.st_ino), st.st_size,
+                                       st.st_ctim.tv_sec, st.st_ctim.tv_nsec};
+  }
+  if (error) return std::nullopt;
+  return picture;
+}
+
 void do_rewind(const RewindWork& work) {
   work.place.park();
   work.place.set_mixed(true);
+  const auto before = picture_of(work.place.parked_data(), work.facts.cluster);
   std::string printed;
   try {
     printed = run_command(work.facts.cluster, rewind(work, false), work.clock);
   } catch (const Error& error) {
+    // It may not even have been let in.
+    const auto after = picture_of(work.place.parked_data(), work.facts.cluster);
+    const bool begun = !before || !after || *before != *after;
+    if (!begun) work.place.set_mixed(false);
     work.place.put_back();
+    if (!begun) {
+      throw Error(Fault::Action, error.text() +
+                                     ". It has not changed anything yet: this node's data is as it "
+                                     "was, and it is not started. Run this again");
+    }
     throw Error(Fault::Action, error.text() +
                                    ". The data is a mixture of two histories now and is not "
                                    "started; only a fresh copy helps: --allow-reclone");

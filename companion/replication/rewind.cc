@@ -67,23 +67,71 @@ std::uint64_t count_commits(const std::string& text) {
   return all;
 }
 
-// What pg_waldump says of the log from a position on.
-std::string dump_log(const Cluster& cluster, std::uint32_t timeline, const std::string& from,
-                     Duration limit, Clock& clock) {
+std::string dump_log(const LogFiles& files, std::uint64_t from, std::uint64_t to, Duration limit,
+                     Clock& clock) {
   ChildRequest request;
-  request.argv = {cluster.bin + "/pg_waldump",
+  request.argv = {files.cluster.bin + "/pg_waldump",
                   "--stats=record",
                   "-p",
-                  cluster.data + "/pg_wal",
+                  files.cluster.data + "/pg_wal",
                   "-t",
-                  std::to_string(timeline),
+                  std::to_string(files.timeline),
                   "-s",
-                  from};
+                  lsn_text(from)};
+  if (to != 0) request.argv.insert(request.argv.end(), {"-e", lsn_text(to)});
   request.environment = plain_environment();
-  request.user = cluster.user;
+  request.user = files.cluster.user;
   request.limit = limit;
   return run_child(request, clock).output;
 }
+
+// Where the file begins that pg_waldump misses: a log that ends with a file has no next one.
+std::optional<std::uint64_t> missing_file(const LogFiles& files, const std::string& output) {
+  constexpr std::string_view kWord = "could not find file \"";
+  const std::size_t at = output.find(kWord);
+  if (at == std::string::npos || files.segment == 0) return std::nullopt;
+  const std::string name = output.substr(at + kWord.size(), 24);
+  if (name.size() != 24) return std::nullopt;
+  try {
+    const std::uint64_t whole = parse_lsn(name.substr(8, 8) + "/0");
+    const std::uint64_t part = parse_lsn("0/" + name.substr(16, 8));
+    return whole + part * files.segment;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// What pg_waldump says of the log between two positions; `to` 0: to its end.
+struct Dump {
+  std::string text;
+  std::uint64_t end = 0;  // of the last file, where it is full
+};
+Dump dump_tail(const LogFiles& files, std::uint64_t from, std::uint64_t to, Duration limit,
+               Clock& clock) {
+  Dump dump{dump_log(files, from, to, limit, clock), 0};
+  const auto next = to == 0 ? missing_file(files, dump.text) : std::nullopt;
+  if (!next || *next <= from) return dump;
+  return {dump_log(files, from, *next, limit, clock), *next};
+}
+
+// The positions that follow the word "at" in a complaint.
+std::vector<std::uint64_t> positions_in(std::string_view complaint) {
+  constexpr std::string_view kAt = " at ";
+  std::vector<std::uint64_t> all;
+  for (std::size_t at = complaint.find(kAt); at != std::string_view::npos;
+       at = complaint.find(kAt, at + 1)) {
+    std::string word(complaint.substr(at + kAt.size(), 20));
+    word.resize(std::min(word.find_first_not_of("0123456789ABCDEFabcdef/"), word.size()));
+    try {
+      all.push_back(parse_lsn(word));
+    } catch (const Error&) {
+      continue;  // another "at"
+    }
+  }
+  return all;
+}
+
+constexpr const char* kNoRecord = "could not find a valid record after";
 
 }  // namespace
 
@@ -216,16 +264,27 @@ void fence(const std::string& data, const Cluster& cluster) {
   write_owned(data + "/standby.signal", "", 0600, cluster);
 }
 
-WalTail read_tail(const Cluster& cluster, std::uint32_t timeline, std::uint64_t from,
-                  Clock& clock) {
-  const std::string output = dump_log(cluster, timeline, lsn_text(from), 5min, clock);
+std::uint64_t segment_size(const ControlData& control) {
+  constexpr std::string_view kName = "Bytes per WAL segment:";
+  const std::size_t at = control.text.find(kName);
+  if (at == std::string::npos)
+    throw Error(Fault::Io, "pg_controldata does not say how long a file of the log is");
+  const std::string_view rest = std::string_view(control.text).substr(at + kName.size());
+  const auto bytes = parse_number(trim(rest.substr(0, rest.find('\n'))));
+  // What initdb --wal-segsize takes.
+  if (bytes && *bytes >= (1U << 20) && *bytes <= (1U << 30)) return *bytes;
+  throw Error(Fault::Io, "pg_controldata tells an impossible length of a file of the log");
+}
+
+WalTail read_tail(const LogFiles& files, std::uint64_t from, std::uint64_t to, Clock& clock) {
+  const std::string output = dump_tail(files, from, to, 5min, clock).text;
   WalTail tail;
-  // It never ends well: where the log ends, it finds no record.
+  // Where the log ends it finds no record, and does not end well.
   if (output.find("WAL statistics") != std::string::npos ||
       output.find("Total ") != std::string::npos) {
     tail.any = true;
     tail.commits = count_commits(output);
-  } else if (output.find("could not find a valid record after") != std::string::npos) {
+  } else if (output.find(kNoRecord) != std::string::npos) {
     tail.commits = 0;
   } else {
     tail.any = true;
@@ -234,24 +293,24 @@ WalTail read_tail(const Cluster& cluster, std::uint32_t timeline, std::uint64_t 
   return tail;
 }
 
+std::optional<LogReach> reach_of_log(const LogFiles& files, std::uint64_t from, Clock& clock) {
+  const Dump dump = dump_tail(files, from, 0, 2min, clock);
+  if (dump.text.find(kNoRecord) != std::string::npos) return LogReach{from, from};
+  if (dump.end != 0) return LogReach{dump.end, dump.end};
+  // "error in WAL record at 0/3027908: invalid record length at 0/3027AA0: wanted 24, got 0"
+  const std::size_t complaint = dump.text.rfind("error");
+  if (complaint == std::string::npos) return std::nullopt;
+  const auto positions = positions_in(std::string_view(dump.text).substr(complaint));
+  if (positions.empty()) return std::nullopt;
+  return LogReach{positions.front(), *std::max_element(positions.begin(), positions.end())};
+}
+
 std::optional<std::uint64_t> end_of_log(const Cluster& cluster, const ControlData& control,
                                         Clock& clock) {
-  const std::string output = dump_log(cluster, control.timeline, control.checkpoint, 30s, clock);
-  // "error in WAL record at 0/3027908: invalid record length at 0/3027AA0: wanted 24, got 0"
-  std::optional<std::uint64_t> end;
-  constexpr std::string_view kAt = " at ";
-  const std::size_t complaint = output.rfind("error");
-  for (std::size_t at = output.find(kAt, std::min(complaint, output.size()));
-       at != std::string::npos; at = output.find(kAt, at + 1)) {
-    std::string word = output.substr(at + kAt.size(), 20);
-    word.resize(std::min(word.find_first_not_of("0123456789ABCDEFabcdef/"), word.size()));
-    try {
-      end = std::max(end.value_or(0), parse_lsn(word));
-    } catch (const Error&) {
-      continue;  // another "at"
-    }
-  }
-  return end;
+  const std::uint64_t from = parse_lsn(control.checkpoint);
+  const auto reach = reach_of_log({cluster, control.timeline, segment_size(control)}, from, clock);
+  if (!reach || reach->end == from) return std::nullopt;
+  return reach->end;
 }
 
 Command recover_command(const Cluster& cluster, Duration limit) {
@@ -281,6 +340,10 @@ Command end_recovery_command(const Cluster& cluster) {
       cluster.bin + "/pg_ctl", "-D", cluster.config, "-w", "-s", "-t", "110", "-m", "fast", "stop"};
   command.limit = std::chrono::minutes(2);
   return command;
+}
+
+bool finds_nothing(const std::string& printed) {
+  return printed.find("no rewind required") != std::string::npos;
 }
 
 Command rewind_command(const Cluster& cluster, const std::string& data, const std::string& source,

@@ -58,14 +58,30 @@ bool is_fenced(const std::string& data);
 // Puts it there, durably.
 void fence(const std::string& data, const Cluster& cluster);
 
-// What this copy wrote on its timeline from a position on, as far as its log tells.
+// What this copy wrote from a position on, as far as its log tells.
 struct WalTail {
   bool any = false;
   std::optional<std::uint64_t> commits;  // empty: the log is not there
   std::string trouble;
 };
-WalTail read_tail(const Cluster& cluster, std::uint32_t timeline, std::uint64_t from, Clock& clock);
+// The files of a timeline in a cluster's pg_wal.
+struct LogFiles {
+  const Cluster& cluster;
+  std::uint32_t timeline = 0;
+  std::uint64_t segment = 0;  // bytes of a file
+};
+std::uint64_t segment_size(const ControlData& control);
 
+// `to`: 0 for as far as they reach.
+WalTail read_tail(const LogFiles& files, std::uint64_t from, std::uint64_t to, Clock& clock);
+
+// How far they reach from a position on.
+struct LogReach {
+  std::uint64_t last = 0;  // where its last record begins; the position asked for where it has none
+  std::uint64_t end = 0;   // where the next one would begin
+};
+// Nothing where it cannot be read.
+std::optional<LogReach> reach_of_log(const LogFiles& files, std::uint64_t from, Clock& clock);
 // As far as the log of a server that answers nobody reaches; nothing where it cannot be read.
 std::optional<std::uint64_t> end_of_log(const Cluster& cluster, const ControlData& control,
                                         Clock& clock);
@@ -74,6 +90,11 @@ std::optional<std::uint64_t> end_of_log(const Cluster& cluster, const ControlDat
 // recovery that cannot end in a primary, unlike that of pg_rewind, which needs standby.signal away.
 Command recover_command(const Cluster& cluster, Duration limit);
 Command end_recovery_command(const Cluster& cluster);
+
+// It ended well and printed that it would do nothing, though there is something to do.
+bool finds_nothing(const std::string& printed);
+inline constexpr const char* kNothingFound =
+    "pg_rewind takes the nodes for equal (\"no rewind required\"), and they are not";
 
 Command rewind_command(const Cluster& cluster, const std::string& data, const std::string& source,
                        bool dry_run, Duration limit);

@@ -20,6 +20,8 @@ std::string with_settings(const StandbyWork& work, const std::string& text) {
                     BlockPlace::End, work.cluster().conf_file());
 }
 
+// Not by the standby's name: what has a slot tells how far it has written, and commits that wait
+// for that standby would go on.
 Command backup_command(const StandbyWork& work) {
   Command command;
   command.argv = {work.cluster().bin + "/pg_basebackup",
@@ -33,7 +35,7 @@ Command backup_command(const StandbyWork& work) {
                   work.plan.slot,
                   "-w",
                   "-d",
-                  primary_conninfo(work.plan)};
+                  primary_conninfo(work.plan) + " application_name=pg_basebackup"};
   command.limit = work.copy_limit;
   command.ends_with_us = true;
   return command;

@@ -61,4 +61,33 @@ std::optional<Fork> find_fork(const Branch& one, const Branch& other) {
   return fork;
 }
 
+std::uint64_t begin_of(const Branch& branch, std::uint32_t timeline) {
+  std::uint64_t begin = 0;
+  for (const TimelineEnd& past : branch.history) {
+    if (past.timeline >= timeline) break;
+    begin = past.end;
+  }
+  return begin;
+}
+
+std::uint32_t file_timeline(const Branch& branch, std::uint64_t position, std::uint64_t segment) {
+  std::uint32_t timeline = 0;
+  std::uint64_t begin = 0;
+  for (const TimelineEnd& part : whole(branch)) {
+    if (begin / segment <= position / segment) timeline = part.timeline;
+    begin = part.end;
+  }
+  return timeline;
+}
+
+std::string log_file(const Branch& branch, std::uint64_t position, std::uint64_t segment) {
+  const std::uint32_t timeline = file_timeline(branch, position, segment);
+  const std::uint64_t number = position / segment;
+  const std::uint64_t each = (std::uint64_t{1} << 32U) / segment;
+  std::array<char, 25> digits{};
+  std::snprintf(digits.data(), digits.size(), "%08X%08X%08X", timeline,
+                static_cast<unsigned>(number / each), static_cast<unsigned>(number % each));
+  return digits.data();
+}
+
 }  // namespace xs

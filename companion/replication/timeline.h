@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Timelines: each promotion begins one, and a history file says where it left the one before. Here
-// it is found out where two copies of a cluster went separate ways. Pure; called by promote and
-// rejoin. Text that is no history is an Error of class Mismatch.
+// it is found out where two copies of a cluster went separate ways, and which file of the log holds
+// what. Pure; called by promote and rejoin. Text that is no history is an Error of class Mismatch.
 #pragma once
 
 #include <cstdint>
@@ -36,5 +36,14 @@ struct Fork {
   bool operator==(const Fork&) const = default;
 };
 std::optional<Fork> find_fork(const Branch& one, const Branch& other);
+
+// Where a timeline of the branch begins: 0 for its first one.
+std::uint64_t begin_of(const Branch& branch, std::uint32_t timeline);
+
+// Of the file of the log that a server on this branch reads for a position, the timeline and the
+// name ("000000020000000000000003"): where a timeline ends within a file, that file is of the next
+// one, which has begun with a copy of it.
+std::uint32_t file_timeline(const Branch& branch, std::uint64_t position, std::uint64_t segment);
+std::string log_file(const Branch& branch, std::uint64_t position, std::uint64_t segment);
 
 }  // namespace xs

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "companion/wall.h"
 #include "tests/companion/replication/rejoiner.h"
+#include "tests/companion/replication/small_disk.h"
 #include "tests/support/catch.h"
 #include "tests/support/postgres.h"
 #include "tests/support/thrown.h"
@@ -144,4 +145,53 @@ TEST_CASE("rejoin: what only this node has is thrown away by its number, or not 
   order.discard = 7;
   CHECK_THAT(rejoined(order), Contains("7 transaction(s) that were committed here"));
   check_follows(pair);
+}
+
+TEST_CASE("rejoin: what is missing for a copy is said before anything is changed",
+          "[replication]") {
+  if (without_postgres()) return;
+  if (const auto why = SmallDisk::missing()) {
+    WARN(*why);
+    return;
+  }
+  PairOptions options;
+  // So that nothing can be rewound, and a small disk does.
+  options.primary = {"wal_log_hints = off", "wal_keep_size = 0", "min_wal_size = 32MB",
+                     "max_wal_size = 32MB"};
+  const FailoverPair pair(options);
+  SmallDisk disk(256);
+  const Node ss3(Node::Layout::InData, FailoverPair::settings(options));
+  disk.elsewhere();
+  follow(pair.ss1, ss3, "ss3");
+  REQUIRE(pair.caught_up());
+  pair.ss2.stop();
+  pair.ss1.sql("insert into t values (11)");
+  REQUIRE(ss3.says("select count(*) from t", "1"));
+  kill_server(pair.ss1);
+  pair.ss2.start();
+  promote_node(pair.ss2);
+
+  RejoinOrder order = rejoin_order(ss3, FailoverPair::conninfo(pair.ss2, "ss3"));
+  order.discard = 1;
+  order.allow_reclone = true;
+  const auto check_untouched = [&] {
+    CHECK(ss3.running());
+    CHECK(ss3.value("select count(*) from t") == "1");
+    CHECK_FALSE(fs::exists(ss3.data() + ".xroad-rejoin"));
+    CHECK_FALSE(fs::exists(ss3.data() + ".xroad-companion"));
+  };
+  disk.fill(40);
+  check_refused(order, 25, "a copy needs about ");
+  order.dry_run = true;
+  check_refused(order, 25, "a copy needs about ");
+  order.dry_run = false;
+  check_untouched();
+  disk.empty();
+
+  const std::string link = ss3.data() + "/pg_tblspc/16999";
+  fs::create_directory_symlink(ss3.dir().path(), link);
+  check_refused(order, 4, "this node has tablespaces of its own (pg_tblspc)");
+  check_untouched();
+  fs::remove(link);
+  CHECK_THAT(rejoined(order), Contains("Its old data lies in "));
 }

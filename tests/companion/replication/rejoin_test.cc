@@ -76,6 +76,14 @@ TEST_CASE("rejoin: a killed old primary is rewound, and what it loses is told", 
   check_follows(pair);
   CHECK_THAT(rejoined(order), Contains("nothing to do"));
 
+  // Who may not read the other log cannot see that both were promoted: one that follows goes on.
+  const std::string function = " on function pg_read_binary_file(text, bigint, bigint, boolean) ";
+  pair.ss2.sql("revoke execute" + function + "from nodes");
+  CHECK_THAT(rejoined(order), Contains("nothing to do"));
+  check_refused(rejoin_order(pair.ss1, FailoverPair::conninfo(pair.ss2, "ss2")), 25,
+                "promoted to timeline 2 cannot be seen: at the new primary");
+  pair.ss2.sql("grant execute" + function + "to nodes");
+
   // A standby that runs is told whom to follow, and how, in the same way.
   CHECK_THAT(rejoined(rejoin_order(pair.ss1, FailoverPair::conninfo(pair.ss2, "ss2"))),
              Contains("stop its server: done"));

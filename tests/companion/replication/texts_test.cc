@@ -182,6 +182,11 @@ TEST_CASE("profile: how a standby reaches its primary holds no password", "[repl
   CHECK_THAT(conf_lines(standby_settings(plan, 15)),
              Contains("max_connections = '400'\n") && Contains("primary_slot_name = 'ss2'\n") &&
                  Contains("recovery_target_timeline = 'latest'\n"));
+  // When it is promoted the others have no slots at it, and need what it has of the log.
+  CHECK_THAT(conf_lines(standby_settings(plan, 15)),
+             Contains("wal_keep_size = '512MB'\nmax_slot_wal_keep_size = '4GB'\n"));
+  CHECK_THAT(conf_lines(standby_settings(plan, 12)),
+             Contains("wal_keep_segments = '32'\n") && !Contains("keep_size"));
 }
 
 TEST_CASE("profile: a slot without a limit is told", "[replication]") {
