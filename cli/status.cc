@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "cli/paint.h"
 #include "cli/pause.h"
@@ -25,6 +26,15 @@ std::string with_painted_word(const std::string& text, Color color) {
   return painted(word, paint, color, STDOUT_FILENO) + text.substr(end);
 }
 
+// Most readers of the status may not look into the staging area.
+StatusRunning running_or_unknown(const std::string& destination) {
+  try {
+    return find_running(destination);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 int run_status(const Config& config, Clock&) {
@@ -40,11 +50,13 @@ int run_status(const Config& config, Clock&) {
     std::fputs(check.line.c_str(), stdout);
     return check.code;
   }
+  const StatusRunning running = running_or_unknown(config.destination);
   if (config.output.json) {
-    std::fputs(to_json(file.status).c_str(), stdout);
+    std::fputs(to_json(file.status, running).c_str(), stdout);
     return 0;
   }
   std::fputs(with_painted_word(status_text(file, now, {}), config.output.color).c_str(), stdout);
+  if (running.process) std::printf("notice  %s\n", running_words(running).c_str());
   if (has_unfinished_commit(config.destination)) {
     std::printf(
         "an unfinished commit is in %s/%s: a run is at work, or the next one completes it: "

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// A pause that comes while a run is at work.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/catch.h"
+#include "tests/support/held_run.h"
+#include "tests/support/nodes.h"
+
+using Catch::Contains;
+using xs::test::Child;
+using xs::test::eventually;
+using xs::test::HeldRun;
+using xs::test::Nodes;
+using xs::test::Ran;
+using xs::test::Secondary;
+
+namespace {
+
+// A run after the first one, so that there is a tree that could be changed.
+struct Cluster : Nodes {
+  Cluster() {
+    REQUIRE(second.run().code == 0);
+    primary.etc.file("conf.d/local.ini", "[proxy]\nversion=new\n", 0640);
+  }
+  bool changed() const { return second.etc.read("conf.d/local.ini") == "[proxy]\nversion=new\n"; }
+};
+
+}  // namespace
+
+TEST_CASE("pause: it ends when the run that is at work has ended", "[e2e]") {
+  Cluster cluster;
+  const Secondary& second = cluster.second;
+  HeldRun held(second);
+  const std::string process = "the run of process " + std::to_string(held.pid());
+  CHECK_THAT(second.run({"status"}).out, Contains("notice  " + process));
+  const Ran at_once = second.run({"pause", "--wait", "0"});
+  CHECK(at_once.code == 0);
+  CHECK_THAT(at_once.out, Contains("not waited for: " + process));
+  const Ran late = second.run({"pause", "--wait", "300ms"});
+  CHECK(late.code == 40);
+  CHECK_THAT(late.err, Contains("it is paused, but") && Contains(process));
+  REQUIRE(second.run({"resume"}).code == 0);
+
+  const std::string said = second.file("pause.out");
+  Child pause(second.command({"pause"}), said);
+  REQUIRE(eventually(std::chrono::seconds(20), [&] {
+    return second.dir.read("pause.out").find("waiting for the end of " + process) !=
+           std::string::npos;
+  }));
+  CHECK_FALSE(pause.ended_within(std::chrono::milliseconds(0)));
+  held.let_go();
+  CHECK(held.wait() == 0);
+  REQUIRE(pause.ended_within(std::chrono::seconds(20)));
+  CHECK(WEXITSTATUS(pause.status()) == 0);
+  CHECK_FALSE(cluster.changed());
+}
+
+TEST_CASE("pause: resume leaves the guide's flag where it is told to", "[e2e]") {
+  Cluster cluster;
+  const Secondary& second = cluster.second;
+  second.dir.write("flag", "");
+  REQUIRE(second.run({"pause", "--reason", "ours"}).code == 0);
+  REQUIRE(second.run({"resume", "--keep-flag"}).code == 0);
+  CHECK(second.run({"--fail-if-paused"}).code == 45);
+  CHECK_FALSE(cluster.changed());
+  REQUIRE(second.run({"resume"}).code == 0);
+  CHECK(second.run({"--fail-if-paused"}).code == 0);
+  CHECK(cluster.changed());
+}
