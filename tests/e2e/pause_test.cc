@@ -28,6 +28,38 @@ struct Cluster : Nodes {
 
 }  // namespace
 
+TEST_CASE("pause: a run that was at work before it changes nothing and ends as a paused one",
+          "[e2e]") {
+  Cluster cluster;
+  const Secondary& second = cluster.second;
+  for (const bool fails : {false, true}) {
+    INFO("--fail-if-paused: " << fails);
+    std::vector<std::string> more;
+    if (fails) more.push_back("--fail-if-paused");
+    HeldRun held(second, more);
+    REQUIRE(second.run({"pause", "--reason", "upgrade 7.8", "--wait", "0"}).code == 0);
+    held.let_go();
+    CHECK(held.wait() == (fails ? 45 : 0));
+    CHECK_THAT(second.dir.read("held.out"),
+               Contains("upgrade 7.8") && Contains("nothing was done. Resume with"));
+    CHECK_FALSE(cluster.changed());
+    CHECK_THAT(second.run({"status", "--json"}).out, Contains("\"running\": false"));
+    CHECK_FALSE(second.etc.exists(".xroad-sync/journal"));
+    REQUIRE(second.run({"resume"}).code == 0);
+  }
+  CHECK(second.run().code == 0);
+  CHECK(cluster.changed());
+}
+
+TEST_CASE("pause: a forced run that was at work before it goes on, as one after it does", "[e2e]") {
+  Cluster cluster;
+  HeldRun held(cluster.second, {"--ignore-pause"});
+  REQUIRE(cluster.second.run({"pause", "--wait", "0"}).code == 0);
+  held.let_go();
+  CHECK(held.wait() == 0);
+  CHECK(cluster.changed());
+}
+
 TEST_CASE("pause: it ends when the run that is at work has ended", "[e2e]") {
   Cluster cluster;
   const Secondary& second = cluster.second;
