@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "companion/upgrade/upgrade.h"
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "base/text.h"
-#include "companion/mend.h"
 #include "companion/replication/connection.h"
 #include "companion/replication/control.h"
 
@@ -14,15 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kPoll = 100ms;
 constexpr Duration kLook = 10s;  // for one question
 constexpr const char* kFinish = "xroad-companion upgrade finish";
-
-// A companion that is just being restarted.
-bool may_come_back(const Error& error) {
-  return error.fault() == Fault::Network || error.fault() == Fault::Timeout ||
-         error.fault() == Fault::Stream;
-}
 
 // Escaped, and so short that the companion takes it whole with what we add.
 std::string short_reason(const std::string& reason) {
@@ -33,25 +23,6 @@ std::string short_reason(const std::string& reason) {
     if (text.size() <= kMost) break;
   }
   return text;
-}
-
-std::string words_of(const Reading& reading) {
-  std::string text = "the check '" + escape(reading.check.name) + "' does not pass: " +
-                     (reading.known ? escape(reading.message) : "there is no answer yet");
-  if (!reading.detail.empty()) text += "; why: " + escape_again(reading.detail);
-  const std::string mend = mend_for(reading.check.word, reading.message);
-  return mend.empty() ? text : text + "; mend: " + mend;
-}
-
-// The first check that failed, or has no answer from after `begin`.
-std::optional<std::string> first_trouble(const StatusReport& report, Duration elapsed) {
-  if (const Reading* failure = report.first_failure()) return words_of(*failure);
-  for (const Reading& reading : report.checks) {
-    if (reading.age >= elapsed) {
-      return "the check '" + escape(reading.check.name) + "' was not asked again yet";
-    }
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -90,44 +61,6 @@ MaintenanceState Upgrade::wanted_after() const {
   const MaintenanceState& before = state_.maintenance_before;
   const bool again = before.on && (!before.until || *before.until > wall_now());
   return again ? before : MaintenanceState();
-}
-
-void Upgrade::wait_for_health(int status) const {
-  const Instant end = deadline();
-  for (;;) {
-    int now = 0;
-    try {
-      now = companion_.health();
-      if (now == 0) now = companion_.report().ready() ? 200 : 503;
-      if (now == status) return;
-    } catch (const Error& error) {
-      if (!may_come_back(error) || clock_.now() >= end) throw;
-    }
-    if (clock_.now() >= end) {
-      throw Error(Fault::Mismatch, "the health port answers " + std::to_string(now) + ", not " +
-                                       std::to_string(status));
-    }
-    clock_.poll({}, std::min(clock_.now() + kPoll, end));
-  }
-}
-
-void Upgrade::wait_for_checks() const {
-  const Instant begin = clock_.now();
-  const Instant end = deadline();
-  for (Instant spoken = begin;;) {
-    std::optional<std::string> trouble;
-    try {
-      trouble = first_trouble(companion_.report(), clock_.now() - begin);
-      if (!trouble) return;
-    } catch (const Error& error) {
-      if (!may_come_back(error) || clock_.now() >= end) throw;
-      trouble = error.text();
-    }
-    if (clock_.now() >= end) throw Error(Fault::Mismatch, *trouble);
-    if (clock_.now() - spoken >= 5s) times_.tell(*trouble);
-    if (clock_.now() - spoken >= 5s) spoken = clock_.now();
-    clock_.poll({}, std::min(clock_.now() + kPoll, end));
-  }
 }
 
 // ---- the state
@@ -234,7 +167,7 @@ void Upgrade::add_maintenance_on(WorkPlan& plan) {
         }
       });
   add(plan, "the health port answers 503", "asked until it does", nullptr,
-      [this] { wait_for_health(503); });
+      [this] { wait_for_health(companion_, wait(), 503); });
 }
 
 void Upgrade::add_pauses(WorkPlan& plan) {
@@ -244,6 +177,9 @@ void Upgrade::add_pauses(WorkPlan& plan) {
         plan, "pause xroad-sync", sync().text({"pause", "--reason", reason}),
         [this] { return sync().pause_now().has_value(); },
         [this, reason] { sync().pause(reason); });
+    add(
+        plan, "no sync is at work", "asked until the run that began before the pause has ended",
+        nullptr, [this] { wait_for_sync_end(sync(), wait()); });
   }
   if (!state_.parts.replay) return;
   add(
@@ -342,7 +278,7 @@ void Upgrade::add_sync_on(WorkPlan& plan) {
 void Upgrade::add_verdict(WorkPlan& plan) {
   add(plan, "every check passes",
       "asked at the companion, apart from the maintenance mode, each check anew", nullptr,
-      [this] { wait_for_checks(); });
+      [this] { wait_for_checks(companion_, wait()); });
 }
 
 void Upgrade::add_maintenance_off(WorkPlan& plan) {
@@ -371,7 +307,7 @@ void Upgrade::add_maintenance_off(WorkPlan& plan) {
     return;
   }
   add(plan, "the health port answers 200", "asked until it does", nullptr,
-      [this] { wait_for_health(200); });
+      [this] { wait_for_health(companion_, wait(), 200); });
 }
 
 std::optional<WorkPlan> Upgrade::plan_finish() {

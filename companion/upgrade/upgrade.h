@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Upgrade: the guide's rolling upgrade (chapter 7.2) on one node, as plans (replication/plan.h) of
 // steps that are each verified. Called by `xroad-companion upgrade`. prepare: maintenance mode on,
-// the health port answers 503, xroad-sync paused, replay paused. finish: replay resumed, caught up
-// with the primary, xroad-sync resumed, one sync, every check passes, maintenance mode off, the
-// health port answers 200. What somebody else had paused or switched before stays as it was.
-// Every step is written to the state file before it is begun, so both go on after a crash.
+// the health port answers 503, xroad-sync paused and no run of it at work, replay paused. finish:
+// replay resumed, caught up with the primary, xroad-sync resumed, one sync, every check passes,
+// maintenance mode off, the health port answers 200. What somebody else had paused or switched
+// before stays as it was. Every step is written to the state file before it is begun, so both go on
+// after a crash.
 #pragma once
 
 #include <functional>
@@ -18,6 +19,7 @@
 #include "companion/replication/plan.h"
 #include "companion/upgrade/state.h"
 #include "companion/upgrade/sync_program.h"
+#include "companion/upgrade/waits.h"
 
 namespace xs {
 
@@ -71,9 +73,8 @@ class Upgrade {
   // Maintenance mode as it is to be while the upgrade lasts, and afterwards.
   MaintenanceState kept_out() const;
   MaintenanceState wanted_after() const;
-  void wait_for_health(int status) const;
-  void wait_for_checks() const;
   Instant deadline() const { return clock_.now() + times_.step; }
+  UpgradeWait wait() const { return {clock_, deadline(), times_.tell}; }
 
   const NodeSettings& settings_;
   ReplicationAccess access_;
