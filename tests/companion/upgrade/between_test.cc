@@ -20,6 +20,8 @@ void check_back(const Member& member) {
   CHECK_FALSE(member.state());
 }
 
+std::string mode(const Member& member) { return member.run({"maintenance", "status"}).out; }
+
 }  // namespace
 
 TEST_CASE("upgrade: prepare waits until the sync that is at work has ended, changing nothing",
@@ -53,4 +55,18 @@ TEST_CASE("upgrade: prepare waits until the sync that is at work has ended, chan
   member.upgrade({"finish"});
   check_back(member);
   CHECK(member.sync.etc.read("conf.d/local.ini") == "[proxy]\nversion=new\n");
+}
+
+TEST_CASE("upgrade: a maintenance mode that would end before the upgrade is refused", "[upgrade]") {
+  if (test::without_postgres()) return;
+  test::Cluster cluster;
+  Member member(cluster);
+  member.upgrade({"prepare"});
+  const Ran ran = member.run({"maintenance", "on", "--reason", "upgrade", "--for", "7200"});
+  CHECK(ran.code == exit_code(Fault::Refused));
+  CHECK_THAT(ran.err, Contains("leave out --for") && Contains("xroad-companion upgrade finish"));
+  CHECK_THAT(mode(member), Contains("(prepared ") && !Contains("to go"));
+  member.upgrade({"finish"});
+  check_back(member);
+  CHECK(member.run({"maintenance", "on", "--for", "7200"}).code == 0);
 }
