@@ -40,11 +40,9 @@ StatusRunning running_or_unknown(const std::string& destination) {
 int run_status(const Config& config, Clock&) {
   const WallSeconds now = std::time(nullptr);
   StatusFile file = read_status(config.report.status_file);
-  // A pause may have come or gone since the last run.
-  if (file.read == StatusRead::Found || file.read == StatusRead::Absent) {
-    file.status.paused = find_pause(config.pause, now);
-    if (file.status.paused) file.read = StatusRead::Found;
-  }
+  // A pause may have come or gone since the last run, whatever became of what that wrote.
+  file.status.paused = find_pause(config.pause, now);
+  if (file.status.paused && file.read == StatusRead::Absent) file.read = StatusRead::Found;
   if (config.verb_options.check) {
     const StatusCheck check = check_status(file, now, {});
     std::fputs(check.line.c_str(), stdout);
@@ -56,6 +54,10 @@ int run_status(const Config& config, Clock&) {
     return 0;
   }
   std::fputs(with_painted_word(status_text(file, now, {}), config.output.color).c_str(), stdout);
+  if (file.status.paused && file.read != StatusRead::Found) {
+    std::printf("paused  %s   [resume: xroad-sync resume]\n",
+                pause_words(*file.status.paused).c_str());
+  }
   if (running.process) std::printf("notice  %s\n", running_words(running).c_str());
   if (has_unfinished_commit(config.destination)) {
     std::printf(

@@ -100,3 +100,24 @@ TEST_CASE("pause: resume leaves the guide's flag where it is told to", "[e2e]") 
   CHECK(second.run({"--fail-if-paused"}).code == 0);
   CHECK(cluster.changed());
 }
+
+TEST_CASE("pause: status tells it whatever became of the status file", "[e2e]") {
+  Cluster cluster;
+  const Secondary& second = cluster.second;
+  REQUIRE(second.run({"pause", "--reason", "upgrade 7.8"}).code == 0);
+  for (const char* bytes : {"{", "{\"v\": 7}", "{\"v\": 1, \"kept\": []}"}) {
+    INFO(bytes);
+    second.dir.write("status.json", bytes);
+    CHECK_THAT(second.run({"status", "--json"}).out,
+               Contains("\"paused\": {") && Contains("upgrade 7.8"));
+    const Ran text = second.run({"status"});
+    CHECK_THAT(text.out, Contains("unknown") && Contains("\npaused  since ") &&
+                             Contains("[resume: xroad-sync resume]"));
+    CHECK(second.run({"status", "--check"}).code == 3);
+  }
+  REQUIRE(::unlink(second.file("status.json").c_str()) == 0);
+  REQUIRE(::mkdir(second.file("status.json").c_str(), 0700) == 0);
+  CHECK_THAT(second.run({"status", "--json"}).out, Contains("upgrade 7.8"));
+  REQUIRE(second.run({"resume"}).code == 0);
+  CHECK_THAT(second.run({"status", "--json"}).out, !Contains("paused"));
+}

@@ -70,3 +70,16 @@ TEST_CASE("upgrade: a maintenance mode that would end before the upgrade is refu
   check_back(member);
   CHECK(member.run({"maintenance", "on", "--for", "7200"}).code == 0);
 }
+
+TEST_CASE("upgrade: a sync whose status cannot be read is paused and resumed all the same",
+          "[upgrade]") {
+  if (test::without_postgres()) return;
+  test::Cluster cluster;
+  Member member(cluster);
+  member.sync.dir.write("status.json", "{\"v\": 7}");
+  member.upgrade({"prepare"});
+  CHECK(member.sync_paused());
+  CHECK_THAT(member.upgrade({"status"}), Contains("sync:             paused by"));
+  member.upgrade({"finish"});
+  check_back(member);
+}
