@@ -121,3 +121,14 @@ TEST_CASE("pause: status tells it whatever became of the status file", "[e2e]") 
   REQUIRE(second.run({"resume"}).code == 0);
   CHECK_THAT(second.run({"status", "--json"}).out, !Contains("paused"));
 }
+
+TEST_CASE("status: for a monitor a wrong command line is a line of stdout and 3", "[e2e]") {
+  const Cluster cluster;
+  for (const char* wrong : {"--no-such", "--config=/nonexistent/xroad-sync.ini"}) {
+    const Ran ran = cluster.second.bare({"status", "--check", wrong});
+    INFO(ran.err);
+    CHECK(ran.code == 3);
+    CHECK_THAT(ran.out, Catch::StartsWith("XROAD_SYNC UNKNOWN - "));
+  }
+  CHECK(cluster.second.bare({"status", "--no-such"}).code == 1);
+}
