@@ -191,14 +191,6 @@ void SyncProgram::pause(const std::string& reason) const {
   }
 }
 
-void SyncProgram::resume() const {
-  must_run({"resume"});
-  if (const auto pause = pause_now()) {
-    throw Error(Fault::Action,
-                text({"resume"}) + " ended well, and the sync is paused " + pause->words());
-  }
-}
-
 void SyncProgram::run_now(Instant deadline) const {
   const std::vector<std::string> words{"--fail-if-paused"};
   for (;;) {

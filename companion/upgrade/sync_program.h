@@ -30,10 +30,11 @@ class SyncProgram {
   std::optional<SyncPause> pause_now() const;
   // The run that is at work now, in words, escaped. Throws Mismatch when that cannot be told.
   std::optional<std::string> run_at_work() const;
-  // Each is verified by pause_now(): Action when it is not so afterwards. A run that is at work is
-  // not waited for.
+  // Verified: Action when it is not paused afterwards. A run that is at work is not waited for.
   void pause(const std::string& reason) const;
-  void resume() const;
+  // Ends what `pause` began; the cluster guide's flag is not ours.
+  inline static const std::vector<std::string> kResume{"resume", "--keep-flag"};
+  void resume() const { must_run(kResume); }
   // One sync, now. Another run at work is waited for. Paused is a failure.
   void run_now(Instant deadline) const;
 
