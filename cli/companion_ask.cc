@@ -91,13 +91,18 @@ std::string upgrade_of(const NodeSettings& settings) {
   }
 }
 
-// Out of maintenance mode, this node would take work with its configuration frozen.
-void refuse_during_upgrade(const NodeSettings& settings) {
+// Out of maintenance mode, now or at an end that it has, this node would take work with its
+// configuration frozen.
+void refuse_during_upgrade(const NodeSettings& settings, const MaintenanceOrder& order) {
+  if (order.on && !order.lasts) return;
   const auto state = load_upgrade(settings.upgrade.state_file);
   if (!state || !state->keeps_out()) return;
-  throw Error(Fault::Refused, "an upgrade of this node is going on, " +
-                                  upgrade_words(*state, wall_now()) +
-                                  "; it ends with: xroad-companion upgrade finish");
+  throw Error(Fault::Refused,
+              "an upgrade of this node is going on, " + upgrade_words(*state, wall_now()) +
+                  (order.on ? "; maintenance mode must not end before it: leave out --for, or end "
+                              "the upgrade first with: "
+                            : "; it ends with: ") +
+                  "xroad-companion upgrade finish");
 }
 
 }  // namespace
@@ -133,7 +138,7 @@ int companion_status(const NodeSettings& settings, bool json, Clock& clock) {
 
 int companion_set_maintenance(const NodeSettings& settings, const MaintenanceOrder& order,
                               Clock& clock) {
-  if (!order.on) refuse_during_upgrade(settings);
+  refuse_during_upgrade(settings, order);
   MaintenanceState next;
   next.on = order.on;
   next.drain = order.drain;

@@ -115,8 +115,9 @@ void add_steps(const Verb& verb, int timeout) {
 ReplicationVerb add_prepare(CLI::App& group) {
   const Verb verb =
       add(group, "prepare",
-          "Before the packages of this node are upgraded: maintenance mode, then pause the sync "
-          "and replay, each verified. On a primary maintenance mode alone. Run it again to go on.");
+          "Before the packages of this node are upgraded: maintenance mode, then pause the sync, "
+          "wait for one that is at work, and pause replay, each verified. On a primary maintenance "
+          "mode alone. Run it again to go on.");
   Options& options = *verb.options;
   verb.app->add_option("--reason", options.order.reason, "Shown wherever the upgrade is.");
   verb.app->add_flag("--keep-serving", options.keep_serving,

@@ -83,9 +83,11 @@ struct PauseConfig {
   std::string flag;   // the guide's: its presence pauses
   std::string state;  // ours: who, why, until
   bool fail_if_paused = false;
-  bool ignore = false;  // --ignore-pause
-  std::string reason;   // of the verb pause
-  std::string until;    // as it was written; empty: until resumed
+  bool ignore = false;                     // --ignore-pause
+  std::string reason;                      // of the verb pause
+  std::string until;                       // as it was written; empty: until resumed
+  std::chrono::milliseconds wait{60'000};  // of the verb pause, for a run that is at work
+  bool keep_flag = false;                  // of the verb resume
 };
 
 struct GuardConfig {

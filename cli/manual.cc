@@ -66,8 +66,7 @@ std::string exit_codes() {
   for (const FaultInfo& info : kFaults)
     out += ".TP\n.B " + std::to_string(exit_code(info.fault)) + "\n" + roff(capital(info.meaning)) +
            " (" + italic(info.name) + ").\n";
-  return out + ".TP\n.B 100\nDone, and something changed; only with " +
-         bold("--detailed-exitcode") + ".\n";
+  return out;
 }
 
 // Options with the same reason share an item.

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -15,6 +16,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cli/verbs.h"
+#include "sync/lock.h"
 
 namespace xs::cli {
 namespace {
@@ -148,6 +150,36 @@ bool remove_if_there(const std::string& file) {
   return false;
 }
 
+// Whoever pauses goes on to something that a commit must not meet. A run looks at the pause before
+// its commit, so only one that had come so far before still changes the tree: until it ends, the
+// pause has not begun.
+void wait_for_run(const Config& config, Clock& clock) {
+  constexpr Duration kPoll = std::chrono::milliseconds(100);
+  const Instant end = clock.now() + config.pause.wait;
+  for (bool told = false;; told = true) {
+    StatusRunning running;
+    try {
+      running = find_running(config.destination);
+    } catch (const Error& error) {
+      throw Error(error.fault(),
+                  "it is paused, but whether a run is at work cannot be told: " + error.text(),
+                  error.code());
+    }
+    if (!running.process) return;
+    const std::string run = running_words(running);
+    if (config.pause.wait.count() == 0) {
+      std::printf("not waited for: %s; it may change the tree until it ends\n", run.c_str());
+      return;
+    }
+    if (clock.now() >= end) {
+      throw Error(Fault::Locked, "it is paused, but the tree may still change: " + run +
+                                     " has not ended; ask again with: xroad-sync status");
+    }
+    if (!told) std::fprintf(stderr, "waiting for the end of %s\n", run.c_str());
+    clock.poll({}, std::min(clock.now() + kPoll, end));
+  }
+}
+
 }  // namespace
 
 std::optional<StatusPause> find_pause(const PauseConfig& config, WallSeconds now) {
@@ -197,7 +229,22 @@ StatusPause decode_pause(std::string_view text, const std::string& file) {
   return pause;
 }
 
-int run_pause(const Config& config, Clock&) {
+StatusRunning find_running(const std::string& destination) {
+  StatusRunning running;
+  const auto run = Lock::at_work(destination);
+  running.known = true;
+  if (run) running.process = run->process;
+  if (run) running.since = run->since;
+  return running;
+}
+
+std::string running_words(const StatusRunning& running) {
+  const std::uint64_t process = running.process.value_or(0);
+  return (process == 0 ? std::string("a run") : "the run of process " + std::to_string(process)) +
+         ", at work since " + show_time(running.since);
+}
+
+int run_pause(const Config& config, Clock& clock) {
   const WallSeconds now = std::time(nullptr);
   StatusPause pause;
   pause.by = caller();
@@ -206,12 +253,15 @@ int run_pause(const Config& config, Clock&) {
   if (!config.pause.until.empty()) pause.until = parse_until(config.pause.until, now);
   replace_file(config.pause.state, encode_pause(pause), 0644);
   std::printf("paused %s\nresume with: xroad-sync resume\n", pause_words(pause).c_str());
+  std::fflush(stdout);
+  wait_for_run(config, clock);
   return 0;
 }
 
 int run_resume(const Config& config, Clock&) {
   bool any = false;
   for (const std::string& file : {config.pause.state, config.pause.flag}) {
+    if (config.pause.keep_flag && file == config.pause.flag) continue;
     if (!remove_if_there(file)) continue;
     std::printf("removed %s\n", escape(file).c_str());
     any = true;

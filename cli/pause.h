@@ -23,6 +23,11 @@ std::optional<StatusPause> find_pause(const PauseConfig& config, WallSeconds now
 // "by root since 14:02: upgrade; until 16:00": for messages.
 std::string pause_words(const StatusPause& pause);
 
+// Whether a run is at work in this destination now.
+StatusRunning find_running(const std::string& destination);
+// "the run of process 123, at work since 2026-11-22 14:02"
+std::string running_words(const StatusRunning& running);
+
 // "30m", "2h", "1d" from now on; "16:00", the next one; "2026-11-21 16:00[:30]". Throws Usage.
 WallSeconds parse_until(std::string_view text, WallSeconds now);
 

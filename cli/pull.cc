@@ -115,6 +115,14 @@ int run_pull(const Config& config, Clock& clock) {
   if (config.output.verbosity != 0) {
     for (const std::string& note : config.notes) to_stderr(note + "\n");
   }
+  std::optional<StatusPause> meanwhile;
+  // A pause that came while the run was at work holds as well: what comes next on this node must
+  // not find new configuration after it was told that there will be none.
+  session.request().last_word = [&] {
+    if (config.pause.ignore) return;
+    meanwhile = find_pause(config.pause, std::time(nullptr));
+    if (meanwhile) throw Error(Fault::Paused, "paused " + pause_words(*meanwhile));
+  };
   try {
     reporter.started();
     complete_earlier(config, clock, session, reporter);
@@ -122,7 +130,11 @@ int run_pull(const Config& config, Clock& clock) {
     check_node(config);
     sync(config, clock, session, reporter);
   } catch (const Error& error) {
-    reporter.failed(error, session.elapsed(), session.sent(), session.received());
+    if (meanwhile && error.fault() == Fault::Paused) {
+      reporter.paused(*meanwhile, session.failures());
+    } else {
+      reporter.failed(error, session.elapsed(), session.sent(), session.received());
+    }
   }
   return reporter.exit_code();
 }

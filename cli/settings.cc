@@ -79,8 +79,9 @@ const std::vector<VerbInfo>& all_verbs() {
        "Changes nothing. Ends with 43 when they differ."},
       {Verb::Pause, "pause", "", "let no timer change this node until it is resumed",
        "Writes down who, why and until when. The flag of the cluster guide, which "
-       "touch /var/tmp/xroad/sync-disabled makes, works as well."},
-      {Verb::Resume, "resume", "", "end the pause", "Removes both flags."},
+       "touch /var/tmp/xroad/sync-disabled makes, works as well. A run that is at work looks at "
+       "both once more before it changes anything; pause waits until it has ended."},
+      {Verb::Resume, "resume", "", "end the pause", "Removes both flags, or one: --keep-flag."},
       {Verb::Generations, "generations", "", "list the kept generations", ""},
       {Verb::Rollback, "rollback", "[N]",
        "go back to the state before generation N, or before the newest",

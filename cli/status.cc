@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "cli/paint.h"
 #include "cli/pause.h"
@@ -25,26 +26,39 @@ std::string with_painted_word(const std::string& text, Color color) {
   return painted(word, paint, color, STDOUT_FILENO) + text.substr(end);
 }
 
+// Most readers of the status may not look into the staging area.
+StatusRunning running_or_unknown(const std::string& destination) {
+  try {
+    return find_running(destination);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 int run_status(const Config& config, Clock&) {
   const WallSeconds now = std::time(nullptr);
   StatusFile file = read_status(config.report.status_file);
-  // A pause may have come or gone since the last run.
-  if (file.read == StatusRead::Found || file.read == StatusRead::Absent) {
-    file.status.paused = find_pause(config.pause, now);
-    if (file.status.paused) file.read = StatusRead::Found;
-  }
+  // A pause may have come or gone since the last run, whatever became of what that wrote.
+  file.status.paused = find_pause(config.pause, now);
+  if (file.status.paused && file.read == StatusRead::Absent) file.read = StatusRead::Found;
   if (config.verb_options.check) {
     const StatusCheck check = check_status(file, now, {});
     std::fputs(check.line.c_str(), stdout);
     return check.code;
   }
+  const StatusRunning running = running_or_unknown(config.destination);
   if (config.output.json) {
-    std::fputs(to_json(file.status).c_str(), stdout);
+    std::fputs(to_json(file.status, running).c_str(), stdout);
     return 0;
   }
   std::fputs(with_painted_word(status_text(file, now, {}), config.output.color).c_str(), stdout);
+  if (file.status.paused && file.read != StatusRead::Found) {
+    std::printf("paused  %s   [resume: xroad-sync resume]\n",
+                pause_words(*file.status.paused).c_str());
+  }
+  if (running.process) std::printf("notice  %s\n", running_words(running).c_str());
   if (has_unfinished_commit(config.destination)) {
     std::printf(
         "an unfinished commit is in %s/%s: a run is at work, or the next one completes it: "

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // The companion's main: from the command line to a verb.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/companion_replication.h"
 #include "cli/companion_upgrade.h"
 #include "cli/companion_verbs.h"
@@ -115,6 +119,19 @@ int run_verb(const CLI::App& app, Line& line) {
                 : cli::companion_status(settings, line.json, clock);
 }
 
+// A monitor reads one line of stdout and the exit code, also where its own words are wrong: 1 would
+// be a warning.
+int refuse_words(const std::vector<std::string>& words, const std::string& why) {
+  const std::string text = escape(why) + " (see xroad-companion --help)";
+  if (std::find(words.begin(), words.end(), "--check") == words.end()) {
+    throw Error(Fault::Usage, text);
+  }
+  constexpr int kUnknown = 3;
+  const bool of_replication = std::find(words.begin(), words.end(), "replication") != words.end();
+  std::printf("%s UNKNOWN - %s\n", of_replication ? "REPLICATION" : "XROAD", text.c_str());
+  return kUnknown;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Health and maintenance of an X-Road cluster node", "xroad-companion");
   Line line;
@@ -127,7 +144,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& wanted) {  // help and version
     return app.exit(wanted);
   } catch (const CLI::ParseError& error) {
-    throw Error(Fault::Usage, std::string(error.what()) + " (see xroad-companion --help)");
+    return refuse_words({argv + 1, argv + argc}, error.what());
   }
   line.places.own_must_exist = app.count("--config") > 0;
   if (replication.wanted() || upgrade.wanted()) {

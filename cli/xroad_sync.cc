@@ -4,10 +4,13 @@
 #include <array>
 #include <cassert>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/exit.h"
 #include "cli/interrupt.h"
 #include "cli/load_config.h"
@@ -74,8 +77,25 @@ int run(int argc, char** argv) {
   return action->run(config, clock);
 }
 
+// `status --check`: a monitor reads one line of stdout and the exit code, also where its own words
+// are wrong: 1 would be a warning.
+bool asks_for_monitor(const std::vector<std::string>& words) {
+  const auto has = [&](const char* word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  return has("status") && has("--check");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return xs::cli::run_main("xroad-sync", [&] { return run(argc, argv); });
+  return xs::cli::run_main("xroad-sync", [&] {
+    try {
+      return run(argc, argv);
+    } catch (const Error& error) {
+      if (!asks_for_monitor({argv + 1, argv + argc})) throw;
+      std::printf("XROAD_SYNC UNKNOWN - %s\n", escape_again(error.text()).c_str());
+      return 3;
+    }
+  });
 }

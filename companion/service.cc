@@ -76,7 +76,7 @@ MaintenanceState maintenance_at_start(const NodeSettings& settings, Wall wall) {
   Maintenance in_memory(std::move(wall));
   keep_out_for_upgrade(settings.upgrade.state_file, in_memory);
   MaintenanceState upgrade = in_memory.state();
-  if (!upgrade.on) return kept;
+  if (!upgrade.on || (kept.on && !kept.until)) return kept;
   if (kept.on) upgrade.since = kept.since;
   return upgrade;
 }

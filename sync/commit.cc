@@ -280,6 +280,7 @@ CommitResult commit(Staging& staging, const Clock& clock, CommitRequest request)
   KeptGeneration kept(disk, journal, old, request.inside, request.keep);
   journal.generation = kept.number();
   staging.sync();
+  if (request.last_word) request.last_word();
   if (seeded(Seeded::AcknowledgeEarly) && request.committed) request.committed();
   if (seeded(Seeded::JournalLate)) place_early(disk, journal);
   write_or_keep_all(disk, journal, staging, kept);

@@ -2,7 +2,8 @@
 // Commit: turns a staged run into the tree, all or nothing. Called by the receiver and by rollback,
 // with the lock held, after recovery has run. The order is
 //   look at everything that will change · keep the old versions · make all staged data durable ·
-//   write the journal (this is the commit) · apply, make durable, wake, end the journal · clean up
+//   the caller's last word · write the journal (this is the commit) · apply, make durable, wake,
+//   end the journal · clean up
 // Any failure before the journal leaves the tree as it was, and the staging's destructor removes
 // what was staged. A failure after it leaves the journal: the error says so, and the next run
 // completes the commit.
@@ -24,6 +25,8 @@ struct CommitRequest {
   std::vector<std::string> inside;  // Prepared::inside
   std::string wake;  // handed to `on_wake` when the tree is new, at least once; empty: never
   Wake on_wake = {};
+  // Called when all is staged and durable, right before the journal; throws to leave the tree.
+  std::function<void()> last_word = {};
   std::function<void()> committed = {};  // when nothing can take it back, before the cleaning up
   KeepPolicy keep = {};
 };

@@ -41,15 +41,35 @@ std::string utc(std::int64_t ns) {
   return {text.data(), length};
 }
 
-[[noreturn]] void refuse(const Fd& file, const std::string& subject) {
+std::optional<std::uint64_t> signed_by(const Fd& file) {
   std::array<char, 32> text;
   const ssize_t got = ::pread(file.get(), text.data(), text.size(), 0);
-  const auto pid =
-      parse_number(trim({text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))}));
+  return parse_number(trim({text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))}));
+}
+
+[[noreturn]] void refuse(const Fd& file, const std::string& subject) {
+  const auto pid = signed_by(file);
   throw Error(Fault::Locked, pid ? "another run (process " + std::to_string(*pid) +
                                        ") has been at work since " +
                                        utc(stat_fd(file, subject).mtime_ns)
                                  : std::string("another run has just begun"));
+}
+
+struct ::flock whole_file() {
+  struct ::flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return whole;
+}
+
+// The same once more, in the form that can be asked about without being taken. It belongs to the
+// open file as the flock does, and ends with it.
+void show(const Fd& file, const std::string& subject) {
+  struct ::flock whole = whole_file();
+  if (::fcntl(file.get(), F_OFD_SETLK, &whole) == 0) return;
+  if (errno == EAGAIN || errno == EACCES) refuse(file, subject);
+  // A kernel or file system without such locks: whoever asks is told that it cannot be told.
+  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) throw_errno("fcntl", subject);
 }
 
 // For people only, so a full disk does not keep us from working.
@@ -79,9 +99,25 @@ Lock Lock::take(const Dir& root) {
     if (!named || !named->same_inode(stat_fd(file, subject))) continue;
     disk.hand_over(subject);
     sign(file);
+    show(file, subject);
     return Lock(std::move(file));
   }
   throw Error(Fault::Io, "the lock file keeps disappearing; who removes it?", EAGAIN);
+}
+
+std::optional<AtWork> Lock::at_work(const std::string& destination) {
+  if (::access(destination.c_str(), F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+    return std::nullopt;
+  }
+  const auto area = Dir::open_root(destination).open_dir_if_exists(kStagingName);
+  if (!area) return std::nullopt;
+  const auto file = area->open_file_if_exists(kName, O_RDONLY);
+  if (!file) return std::nullopt;
+  const std::string subject = area->subject(kName);
+  struct ::flock whole = whole_file();
+  if (::fcntl(file->get(), F_OFD_GETLK, &whole) != 0) throw_errno("fcntl", subject);
+  if (whole.l_type == F_UNLCK) return std::nullopt;
+  return AtWork{signed_by(*file).value_or(0), stat_fd(*file, subject).mtime_ns / 1'000'000'000};
 }
 
 }  // namespace xs

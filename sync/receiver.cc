@@ -316,6 +316,7 @@ class Receiver::Session {
     add_backup_steps(staging, backups, commit_request.steps, without_backup);
     if (request_.wake) commit_request.wake = request_.wake(plan);
     commit_request.on_wake = request_.on_wake;
+    commit_request.last_word = request_.last_word;
     commit_request.keep = request_.keep;
     const CommitResult done = commit(staging, state_.clock, std::move(commit_request));
     describe(plan);

@@ -61,6 +61,7 @@ struct PullRequest {
   std::function<void(const Plan&, const Entries& local, const Entries& target,
                      const std::vector<Problem>& problems)>
       approve = {};
+  std::function<void()> last_word = {};  // CommitRequest::last_word
   std::function<void(const Progress&)> progress = {};
   std::vector<std::string> index_files;  // committed after everything that they may name
   std::uint64_t run_id = 0;              // new for every run (Staging)

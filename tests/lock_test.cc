@@ -48,6 +48,23 @@ TEST_CASE("lock: a second run is refused at once, and is told who and since when
   CHECK(refusal(root).empty());
 }
 
+TEST_CASE("lock: who asks is told who is at work, and takes nothing", "[sync]") {
+  const TempDir temp;
+  const Dir root = Dir::open_root(temp.path());
+  CHECK_FALSE(Lock::at_work(temp / "nowhere"));
+  CHECK_FALSE(Lock::at_work(temp.path()));  // no staging area yet
+  {
+    const Lock lock = Lock::take(root);
+    const auto run = Lock::at_work(temp.path());
+    REQUIRE(run);
+    CHECK(run->process == static_cast<std::uint64_t>(::getpid()));
+    CHECK(run->since > 1'700'000'000);
+  }
+  CHECK_FALSE(Lock::at_work(temp.path()));
+  const Lock again = Lock::take(root);  // the questions have left nothing
+  CHECK(Lock::at_work(temp.path()));
+}
+
 TEST_CASE("lock: it lies in a private directory and tells nothing to others", "[sync]") {
   const TempDir temp;
   const Lock lock = Lock::take(Dir::open_root(temp.path()));

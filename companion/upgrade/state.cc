@@ -136,11 +136,14 @@ bool is_reason_of(const UpgradeState& state, std::string_view reason) {
 }
 
 void keep_out_for_upgrade(const std::string& file, Maintenance& maintenance) {
+  const MaintenanceState now = maintenance.state();
   MaintenanceState next;
   next.on = true;
   try {
     const auto state = load_upgrade(file);
     if (!state || !state->keeps_out()) return;
+    // It survived the restart, and may be somebody else's: finish tells the two apart.
+    if (now.on && !now.until) return;
     next.reason = upgrade_reason(*state);
   } catch (const Error& error) {
     next.reason = "the state of an upgrade cannot be read";

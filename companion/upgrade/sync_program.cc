@@ -148,7 +148,8 @@ std::string SyncProgram::must_run(const std::vector<std::string>& words) const {
   return result.output;
 }
 
-std::optional<SyncPause> SyncProgram::pause_now() const {
+template <class Read>
+auto SyncProgram::ask_status(const char* question, Read read) const {
   const std::string output = must_run({"status", "--json"});
   const std::size_t begin = output.find('{');
   const std::size_t end = output.rfind('}');
@@ -156,30 +157,37 @@ std::optional<SyncPause> SyncProgram::pause_now() const {
     if (begin == std::string::npos || end == std::string::npos) {
       throw Error(Fault::Mismatch, last_words(output));
     }
-    const auto status = nlohmann::json::parse(output.substr(begin, end - begin + 1));
-    if (!status.contains("paused")) return std::nullopt;
-    const auto& paused = status.at("paused");
-    return SyncPause{paused.at("by").get<std::string>(), paused.at("reason").get<std::string>(),
-                     paused.contains("until")};
+    return read(nlohmann::json::parse(output.substr(begin, end - begin + 1)));
   } catch (const std::exception& error) {
-    throw Error(Fault::Mismatch,
-                text({"status", "--json"}) +
-                    " does not tell whether it is paused: " + excerpt(error.what(), 200));
+    throw Error(Fault::Mismatch, text({"status", "--json"}) + " does not tell " + question + ": " +
+                                     excerpt(error.what(), 200));
   }
+}
+
+std::optional<SyncPause> SyncProgram::pause_now() const {
+  return ask_status(
+      "whether it is paused", [](const nlohmann::json& status) -> std::optional<SyncPause> {
+        if (!status.contains("paused")) return std::nullopt;
+        const auto& paused = status.at("paused");
+        return SyncPause{paused.at("by").get<std::string>(), paused.at("reason").get<std::string>(),
+                         paused.contains("until")};
+      });
+}
+
+std::optional<std::string> SyncProgram::run_at_work() const {
+  return ask_status(
+      "whether a run is at work", [](const nlohmann::json& status) -> std::optional<std::string> {
+        const auto& running = status.at("running");
+        if (running.is_boolean() && !running.get<bool>()) return std::nullopt;
+        return "the sync of process " + std::to_string(running.at("process").get<std::uint64_t>()) +
+               ", at work since " + utc_text(running.at("since").get<std::int64_t>());
+      });
 }
 
 void SyncProgram::pause(const std::string& reason) const {
-  must_run({"pause", "--reason", reason});
+  must_run({"pause", "--wait", "0", "--reason", reason});
   if (!pause_now()) {
     throw Error(Fault::Action, text({"pause"}) + " ended well, and the sync is not paused");
-  }
-}
-
-void SyncProgram::resume() const {
-  must_run({"resume"});
-  if (const auto pause = pause_now()) {
-    throw Error(Fault::Action,
-                text({"resume"}) + " ended well, and the sync is paused " + pause->words());
   }
 }
 

@@ -28,9 +28,13 @@ class SyncProgram {
 
   // The pause that holds now, as the program itself sees it.
   std::optional<SyncPause> pause_now() const;
-  // Each is verified by pause_now(): Action when it is not so afterwards.
+  // The run that is at work now, in words, escaped. Throws Mismatch when that cannot be told.
+  std::optional<std::string> run_at_work() const;
+  // Verified: Action when it is not paused afterwards. A run that is at work is not waited for.
   void pause(const std::string& reason) const;
-  void resume() const;
+  // Ends what `pause` began; the cluster guide's flag is not ours.
+  inline static const std::vector<std::string> kResume{"resume", "--keep-flag"};
+  void resume() const { must_run(kResume); }
   // One sync, now. Another run at work is waited for. Paused is a failure.
   void run_now(Instant deadline) const;
 
@@ -42,6 +46,9 @@ class SyncProgram {
   ChildResult run(const std::vector<std::string>& words, Duration limit) const;
   // Throws unless it ended with 0.
   std::string must_run(const std::vector<std::string>& words) const;
+  // What `status --json` says, as `read` takes it; Mismatch with `question` when it does not.
+  template <class Read>
+  auto ask_status(const char* question, Read read) const;
 
   Clock& clock_;
   std::string program_, config_;

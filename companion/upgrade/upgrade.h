@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Upgrade: the guide's rolling upgrade (chapter 7.2) on one node, as plans (replication/plan.h) of
 // steps that are each verified. Called by `xroad-companion upgrade`. prepare: maintenance mode on,
-// the health port answers 503, xroad-sync paused, replay paused. finish: replay resumed, caught up
-// with the primary, xroad-sync resumed, one sync, every check passes, maintenance mode off, the
-// health port answers 200. What somebody else had paused or switched before stays as it was.
-// Every step is written to the state file before it is begun, so both go on after a crash.
+// the health port answers 503, xroad-sync paused and no run of it at work, replay paused. finish:
+// replay resumed, caught up with the primary, xroad-sync resumed, one sync, every check passes,
+// maintenance mode off, the health port answers 200. What somebody else had paused or switched
+// before stays as it was. Every step is written to the state file before it is begun, so both go on
+// after a crash.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "companion/admin_client.h"
 #include "companion/db.h"
@@ -18,8 +20,12 @@
 #include "companion/replication/plan.h"
 #include "companion/upgrade/state.h"
 #include "companion/upgrade/sync_program.h"
+#include "companion/upgrade/waits.h"
 
 namespace xs {
+
+inline constexpr Duration kUpgradeLook = std::chrono::seconds(10);  // for one question
+inline constexpr const char* kUpgradeFinish = "xroad-companion upgrade finish";
 
 struct UpgradeTimes {
   Duration step = std::chrono::minutes(2);  // for each step that waits
@@ -37,7 +43,7 @@ class Upgrade {
 
   // Both look at the node and change nothing; they throw what keeps a plan from being made. A
   // primary has nothing to pause: maintenance mode is all.
-  WorkPlan plan_prepare(UpgradeOrder order);
+  WorkPlan plan_prepare(const UpgradeOrder& order);
   // Nothing: no upgrade is going on.
   std::optional<WorkPlan> plan_finish();
 
@@ -51,10 +57,12 @@ class Upgrade {
   using Action = std::function<void()>;
   using Question = std::function<bool()>;
 
-  void look_before(UpgradeOrder order);
-  void look_at_parts(bool fresh_maintenance, bool fresh_pauses);
+  void look_before(const UpgradeOrder& order);
+  void begin(const UpgradeOrder& order);
+  void go_on(const UpgradeOrder& order);
+  void look_at_parts();
   void add(WorkPlan& plan, const std::string& what, const std::string& detail, Question done,
-           Action act);
+           Action act, std::function<std::string()> not_yet = nullptr);
   void add_maintenance_on(WorkPlan& plan);
   void add_pauses(WorkPlan& plan);
   void add_notes_of_prepare(WorkPlan& plan) const;
@@ -62,18 +70,23 @@ class Upgrade {
   void add_sync_on(WorkPlan& plan);
   void add_verdict(WorkPlan& plan);
   void add_maintenance_off(WorkPlan& plan);
+  void leave_maintenance(const MaintenanceState& wanted);
 
   void mark(const std::string& step);
   void save();
   std::unique_ptr<Db> database() const;
-  bool replay_runs() const;
+  // Nothing: the database is a primary, which replays nothing.
+  std::optional<bool> replay_runs() const;
+  bool is_secondary() const;
+  // What this upgrade has switched, and nobody else after it.
+  bool is_ours(const MaintenanceState& mode) const;
+  bool is_ours(const std::optional<SyncPause>& pause) const;
   const SyncProgram& sync();
   // Maintenance mode as it is to be while the upgrade lasts, and afterwards.
   MaintenanceState kept_out() const;
   MaintenanceState wanted_after() const;
-  void wait_for_health(int status) const;
-  void wait_for_checks() const;
   Instant deadline() const { return clock_.now() + times_.step; }
+  UpgradeWait wait() const { return {clock_, deadline(), times_.tell}; }
 
   const NodeSettings& settings_;
   ReplicationAccess access_;
@@ -84,6 +97,8 @@ class Upgrade {
   std::optional<UpgradeState> loaded_;  // as the file has it
   UpgradeState state_;
   UpgradePhase running_ = UpgradePhase::Preparing;
+  bool renamed_ = false;            // prepare was given another reason than before
+  std::vector<std::string> notes_;  // of prepare
 };
 
 }  // namespace xs

@@ -229,6 +229,15 @@ std::string to_json(const Status& status) {
   return json_of(status).dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
+std::string to_json(const Status& status, const StatusRunning& running) {
+  Json json = json_of(status);
+  json["running"] = running.known ? Json(false) : Json(nullptr);
+  if (running.known && running.process) {
+    json["running"] = {{"process", *running.process}, {"since", running.since}};
+  }
+  return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
+}
+
 StatusFile parse_status(std::string_view json) {
   const Json parsed = Json::parse(json, nullptr, false);
   if (!parsed.is_object()) return {StatusRead::Broken, "it is no JSON object", {}};

@@ -68,6 +68,13 @@ struct Status {
   bool operator==(const Status&) const = default;
 };
 
+// Asked now, and never in the file: whether a run is at work.
+struct StatusRunning {
+  bool known = false;
+  std::optional<std::uint64_t> process;  // of the run; 0: it does not tell. Nothing: none is
+  WallSeconds since = 0;
+};
+
 // What a run makes of the status before it.
 Status after_success(Status before, StatusRun run, std::string generation, std::uint64_t kept);
 Status after_failure(Status before, StatusRun run, const Error& error);
@@ -82,6 +89,8 @@ struct StatusFile {
 };
 
 std::string to_json(const Status& status);  // one object, a newline at its end
+// With "running": false, {"process", "since"}, or null where it is not known.
+std::string to_json(const Status& status, const StatusRunning& running);
 StatusFile parse_status(std::string_view json);
 
 void write_status(const std::string& path, const Status& status);

@@ -64,6 +64,32 @@ TEST_CASE("companion docs: the pages are those of the program and of the table",
   }
 }
 
+TEST_CASE("companion docs: the page has every check, every file and no other program's exit code",
+          "[docs]") {
+  const auto in_roff = [](std::string text) {
+    for (std::size_t at = text.find('-'); at != std::string::npos; at = text.find('-', at + 2)) {
+      text.insert(at, "\\");
+    }
+    return text;
+  };
+  const std::string page = test::document("docs/man/xroad-companion.1");
+  std::size_t checks = 0;
+  for (const SettingRow& row : setting_table()) {
+    if (std::string(row.section) != "checks") continue;
+    INFO(row.key);
+    CHECK_THAT(page, Contains("\n.BR " + in_roff(row.key) + " "));
+    ++checks;
+  }
+  CHECK(checks >= 8);
+  const NodeSettings built_in;
+  for (const std::string& file : {built_in.maintenance_file, built_in.upgrade.state_file}) {
+    CHECK_THAT(page, Contains("\n.I " + in_roff(file) + "\n"));
+  }
+  CHECK(page.find("detailed") == std::string::npos);
+  CHECK_THAT(test::document("docs/man/xroad-sync.1"),
+             Contains(".BR " + in_roff("--detailed-exitcode")));
+}
+
 TEST_CASE("companion docs: the page has every verb that help lists, and no hidden one", "[docs]") {
   const std::string page = test::document("docs/man/xroad-companion.1");
   const auto verbs = listed({}, "Subcommands");

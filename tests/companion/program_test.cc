@@ -190,8 +190,22 @@ TEST_CASE("xroad-companion: who cannot start says why in one line", "[companion]
   CHECK_THAT(test::run_program({XS_COMPANION, "--config", "/nonexistent/x", "serve"}).end,
              Contains("No such file"));
   CHECK_THAT(test::run_program({XS_COMPANION, "dance"}).end, Contains("--help"));
-  CHECK_THAT(test::run_program({XS_COMPANION, "check", "--json", "--check"}).end,
-             Contains("excludes"));
+  // A monitor's form: its line on stdout, and not 1, which would be a warning.
+  outcome = test::run_program({XS_COMPANION, "check", "--json", "--check"});
+  CHECK_THAT(outcome.out, Catch::StartsWith("XROAD UNKNOWN - ") && Contains("excludes"));
+  CHECK(outcome.end == "it ended with status 3");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"replication", "status", "--check", "--no-such\noption"},
+        {"replication", "status", "--check", "--timeout", "never"},
+        {"replication", "--check", "status"}}) {
+    std::vector<std::string> line{XS_COMPANION};
+    line.insert(line.end(), words.begin(), words.end());
+    outcome = test::run_program(line);
+    INFO(words.back());
+    CHECK_THAT(outcome.out, Catch::StartsWith("REPLICATION UNKNOWN - ") && Contains("--help"));
+    CHECK(std::count(outcome.out.begin(), outcome.out.end(), '\n') == 1);
+    CHECK(outcome.end == "it ended with status 3");
+  }
 }
 
 TEST_CASE("xroad-companion: a port that xroad-proxy has is told with the setting that moves ours",

@@ -41,8 +41,8 @@ TEST_CASE("recovery: a rolling upgrade, and what can happen in it", "[recovery]"
   CHECK((stuck.code == 10 || stuck.code == 35));
   CHECK(trio.ss2.type({"xroad-companion", "check"}).code != 0);
   trio.ss2.sh("xroad-companion replication promote --fenced");
-  trio.ss2.sh("rm /var/lib/xroad-sync/upgrade.json");
-  walk.block("xroad-sync resume");
+  trio.ss2.sh("sed -i s/type=.*/type=master/ /etc/xroad/conf.d/node.ini");
+  CHECK_THAT(walk.block("upgrade finish").at(0).ran.out, Contains("and it stays paused"));
   walk.done();
   CHECK(Trio::works(trio.ss2));
   CHECK(write_rows(trio.ss2, "serverconf", 1) == later + 1);

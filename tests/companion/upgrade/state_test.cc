@@ -93,6 +93,26 @@ TEST_CASE("upgrade state: a service that starts stays out exactly while the upgr
   CHECK_FALSE(starts().on);
 }
 
+TEST_CASE("upgrade state: a mode that survived the restart keeps its reason, unless it would end",
+          "[upgrade]") {
+  const TempDir dir;
+  const std::string file = dir / "u.json";
+  save_upgrade(file, full());
+  Maintenance before(wall_now, dir / "m.json");
+  for (const bool ends : {false, true}) {
+    MaintenanceState theirs;
+    theirs.on = true;
+    theirs.reason = "disk failing";
+    if (ends) theirs.until = wall_now() + 3600;
+    before.set(theirs);
+    Maintenance maintenance(wall_now, dir / "m.json");
+    keep_out_for_upgrade(file, maintenance);
+    CHECK(maintenance.state().on);
+    CHECK_FALSE(maintenance.state().until);
+    CHECK((maintenance.state().reason == "disk failing") == !ends);
+  }
+}
+
 TEST_CASE("upgrade state: its words tell the phase, the step that was begun and the reason",
           "[upgrade]") {
   UpgradeState state = full();

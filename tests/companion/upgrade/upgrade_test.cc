@@ -15,8 +15,11 @@ using test::Ran;
 
 namespace {
 
-constexpr const char* kPrepare[] = {"remember what this node is like", "maintenance mode on",
-                                    "the health port answers 503", "pause xroad-sync",
+constexpr const char* kPrepare[] = {"remember what this node is like",
+                                    "maintenance mode on",
+                                    "the health port answers 503",
+                                    "pause xroad-sync",
+                                    "no sync is at work",
                                     "pause replay"};
 constexpr const char* kFinish[] = {
     "resume replay",      "catch up with the primary", "resume xroad-sync",          "sync now",
@@ -51,7 +54,7 @@ TEST_CASE("upgrade: prepare takes a secondary out, finish brings it back caught 
   check_back(member);
 
   const std::string said = member.upgrade({"prepare", "--reason", "7.5"});
-  CHECK_THAT(said, Contains("[5/5] pause replay: done\n") && Contains("stop X-Road's services"));
+  CHECK_THAT(said, Contains("[6/6] pause replay: done\n") && Contains("stop X-Road's services"));
   check_out(member);
   CHECK_THAT(member.run({"status"}).out, Contains("\n  upgrade: prepared ") &&
                                              Contains(" ago: 7.5\n") &&
@@ -67,7 +70,7 @@ TEST_CASE("upgrade: prepare takes a secondary out, finish brings it back caught 
   CHECK_THAT(off.err, Contains("xroad-companion upgrade finish"));
   member.restart_companion();
   check_out(member);
-  CHECK_THAT(member.upgrade({"prepare"}), Contains("[5/5] pause replay: done already\n"));
+  CHECK_THAT(member.upgrade({"prepare"}), Contains("[6/6] pause replay: done already\n"));
   check_out(member);
 
   cluster.database.sql("insert into written values (1)");
@@ -191,8 +194,8 @@ TEST_CASE("upgrade: what somebody else paused stays paused", "[upgrade]") {
   REQUIRE(eventually([&] { return member.replay_paused(); }));
   REQUIRE(member.run({"maintenance", "on", "--reason", "a disk", "--for", "900"}).code == 0);
   const std::string said = member.upgrade({"prepare"});
-  CHECK_THAT(said, Contains("[4/5] pause xroad-sync: done already") &&
-                       Contains("[5/5] pause replay: done already") &&
+  CHECK_THAT(said, Contains("[4/6] pause xroad-sync: done already") &&
+                       Contains("[6/6] pause replay: done already") &&
                        Contains("finish leaves it paused") && Contains("finish puts it back"));
   CHECK_THAT(member.run({"maintenance", "status"}).out, !Contains("to go"));
   const std::string finished = member.upgrade({"finish"});
@@ -256,7 +259,7 @@ TEST_CASE("upgrade: its own pause is known again, whatever the reason is", "[upg
     INFO(reason);
     member.upgrade({"prepare", "--reason", reason});
     check_out(member);
-    CHECK_THAT(member.upgrade({"prepare"}), Contains("[2/5] maintenance mode on: done already"));
+    CHECK_THAT(member.upgrade({"prepare"}), Contains("[2/6] maintenance mode on: done already"));
     member.upgrade({"finish"});
     check_back(member);
   }
