@@ -34,6 +34,7 @@ ReplicationLimits limits_of(const Options& options, const ReplicationSettings& s
   limits.silence = static_cast<double>(settings.max_silence.count());
   limits.standbys = options.standbys;
   for (const std::string& text : options.warn) add_limit(limits.warn, text);
+  limits.raise_crit();
   for (const std::string& text : options.crit) add_limit(limits.crit, text);
   return limits;
 }
@@ -182,7 +183,8 @@ ReplicationVerb add_replication_status(CLI::App& group) {
   app->add_option("--warn-lag", options->warn,
                   "Warning beyond this size or time, such as 16MB or 60s; both may be given. "
                   "[max-lag-bytes, max-lag of companion.ini]");
-  app->add_option("--crit-lag", options->crit, "Critical beyond it. [256MB 600s]");
+  app->add_option("--crit-lag", options->crit,
+                  "Critical beyond it. [256MB 600s, or the warning where it is more]");
   app->add_option("--standbys", options->standbys,
                   "Of a primary: fewer standbys than this are critical.");
   app->add_flag("--no-primary", options->alone, "At a standby: do not ask the primary.");

@@ -202,6 +202,12 @@ void add_limit(LagLimit& limit, const std::string& text) {
   limit.bytes = bytes;
 }
 
+void ReplicationLimits::raise_crit() {
+  // An empty one is no limit, and less than any.
+  if (crit.bytes) crit.bytes = std::max(crit.bytes, warn.bytes);
+  if (crit.seconds) crit.seconds = std::max(crit.seconds, warn.seconds);
+}
+
 Health order_findings(std::vector<Judgement>& findings) {
   std::stable_sort(findings.begin(), findings.end(), [](const Judgement& a, const Judgement& b) {
     return rank(a.health) > rank(b.health);

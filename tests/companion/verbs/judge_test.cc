@@ -187,6 +187,20 @@ TEST_CASE("replication judge: limits have units", "[companion]") {
   }
 }
 
+TEST_CASE("replication judge: nothing is critical before it is a warning", "[companion]") {
+  ReplicationLimits limits;
+  limits.warn = {1U << 20, 3600.0};
+  limits.raise_crit();
+  CHECK(limits.crit.bytes == 256U << 20);
+  CHECK(limits.crit.seconds == 3600.0);
+  ReplicationStatus status = healthy_standby();
+  status.replayed = 4'000;
+  status.replayed_ago = 3'000;
+  CHECK(health(status, limits) == Health::Ok);
+  status.replayed_ago = 3'601;
+  CHECK(health(status, limits) == Health::Critical);
+}
+
 TEST_CASE("replication: a position survives being written and read", "[companion]") {
   for (const char* text : {"0/0", "0/4058A40", "16/B374D848", "FFFFFFFF/FFFFFFFF"}) {
     CHECK(lsn_text(parse_lsn(text)) == text);

@@ -81,6 +81,8 @@ TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion]
   CHECK_THAT(admin.run(0, primary, {"status", "--check", "--warn-lag", "1GB", "--warn-lag", "1h"}),
              Contains("REPLICATION OK - primary, standby 'standby1' is ") &&
                  Contains("standbys=1 worst_lag_bytes="));
+  CHECK_THAT(admin.run(0, primary, {"status", "--check", "--warn-lag", "1GB", "--warn-lag", "1h"}),
+             Contains("B;1073741824;1073741824;0 ") && Contains("s;3600;3600;0"));
   CHECK_THAT(admin.run(2, primary, {"status", "--check", "--standbys", "2"}),
              Contains("CRITICAL - primary, 1 of 2 standbys"));
 
