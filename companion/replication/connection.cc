@@ -29,19 +29,29 @@ void set_option(DbTarget& target, const std::string& name, const std::string& va
   }
 }
 
+// A role or a database that is not there, in the server's words. libpq says of a file of ours that
+// it "does not exist", which refuses nothing.
+bool is_unknown_there(const std::string& text) {
+  static constexpr const char* kWords[] = {"FATAL:  role \"", "FATAL:  database \""};
+  return std::any_of(std::begin(kWords), std::end(kWords), [&](const char* words) {
+    const std::size_t at = text.find(words);
+    return at != std::string::npos && text.find("\" does not exist", at) != std::string::npos;
+  });
+}
+
 // libpq tells the reason of a refused login in words only.
 bool is_refusal(const std::string& text) {
   static constexpr const char* kWords[] = {"authentication failed",
                                            "no password supplied",
                                            "no pg_hba.conf entry",
                                            "pg_hba.conf rejects",
-                                           "\" does not exist",
                                            "is not permitted to log in",
                                            "must be superuser or replication role",
                                            "permission denied to start WAL sender",
                                            "requires a valid client certificate",
                                            "certificate required"};
-  return std::any_of(std::begin(kWords), std::end(kWords),
+  return is_unknown_there(text) ||
+         std::any_of(std::begin(kWords), std::end(kWords),
                      [&](const char* words) { return text.find(words) != std::string::npos; });
 }
 

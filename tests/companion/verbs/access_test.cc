@@ -145,6 +145,11 @@ TEST_CASE("replication verbs: a client's certificate is the login, and is shown"
       admin.fail(10, *standby,
                  {"wait", "--primary", "sslrootcert=" + admin.dir.write("other.crt", node.pem())}),
       Contains("certificate verify failed"));
+  // A file that is missing here is no login that is refused there.
+  CHECK_THAT(admin.fail(10, *standby, {"wait", "--primary", "sslrootcert=" + (admin.dir / "none")}),
+             Contains("root certificate file") && Contains("does not exist"));
+  CHECK_THAT(admin.fail(42, *standby, {"status", "--user", "nosuch"}),
+             Contains("nosuch") && Contains("does not exist"));
 
   // A password in primary_conninfo, as the Central Server's guide has it, is used and not shown.
   standby->sql(
