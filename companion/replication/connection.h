@@ -55,8 +55,11 @@ class Primary {
   std::unique_ptr<Db> db_;
 };
 
-// "host=ss1 port=5433 ...", a URI, or HOST[:PORT], laid over `base`. Throws Usage, naming `where`.
-DbTarget parse_conninfo(const std::string& words, const std::string& where, DbTarget base = {});
+// "host=ss1 port=5433 ...", a URI, or HOST[:PORT]. Throws Usage, naming `where`. The first reads
+// what PostgreSQL itself reads, where no port is its own, 5432. The second lays an operator's words
+// over `base`: a port that neither names is serverconf's.
+DbTarget parse_conninfo(const std::string& words, const std::string& where);
+DbTarget parse_conninfo(const std::string& words, const std::string& where, DbTarget base);
 
 // A password, also a key's: words that hold one are in process lists and configuration files.
 bool holds_password(const DbTarget& target);

@@ -161,4 +161,15 @@ TEST_CASE("replication verbs: a client's certificate is the login, and is shown"
   REQUIRE(streams(*standby));
   CHECK_THAT(admin.run(0, *standby, {"wait"}), Contains("the position of 127.0.0.1:"));
   CHECK_THAT(admin.run(0, *standby, {"status", "--json"}), Contains("\"position\": \"0/"));
+
+  // A name that the receiver need not look up, and so nobody need.
+  standby->sql(
+      "alter system set primary_conninfo = 'host=nowhere.invalid hostaddr=127.0.0.1 port=" +
+      std::to_string(primary.port()) +
+      " user=ss3 password=s3cret sslmode=disable application_name=by_address'");
+  standby->sql("select pg_reload_conf()");
+  REQUIRE(primary.says(
+      "select state from pg_stat_replication where application_name = 'by_address'", "streaming"));
+  REQUIRE(streams(*standby));
+  CHECK_THAT(admin.run(0, *standby, {"wait"}), Contains("the position of nowhere.invalid:"));
 }

@@ -222,6 +222,9 @@ TEST_CASE("replication: a primary is named by host and port, by words or by a UR
   CHECK(hosts("fe80::1") == Hosts{{"fe80::1", 5433}});
   CHECK(hosts("host=a,b port=1,2") == Hosts{{"a", 1}, {"b", 2}});
   CHECK(hosts("hostaddr=10.0.0.1 port=7") == Hosts{{"10.0.0.1", 7}});
+  // The name is what the certificate is compared with.
+  CHECK(hosts("host=a hostaddr=10.0.0.1 port=7") == Hosts{{"a", 7, "10.0.0.1"}});
+  CHECK(hosts("host=a,b hostaddr=,::1 port=7") == Hosts{{"a", 7}, {"b", 7, "::1"}});
   CHECK(hosts("postgresql://u@h:9/x") == Hosts{{"h", 9}});
   const DbTarget full = parse_conninfo(
       "user=ss2 password=s3cret host=ss1 sslmode=verify-full replication=true options=-cx=y "
@@ -233,8 +236,18 @@ TEST_CASE("replication: a primary is named by host and port, by words or by a UR
                                                                          {"sslcert", "/a b"}});
   // What the words do not say stays.
   CHECK(parse_conninfo("host=ss9", "here", full).user == "ss2");
-  for (const char* words :
-       {":1", "a:0", "a:x", "[::1", "nosuch=s3cret", "host=a port=x", "a=b=c"}) {
+  // Where nobody names a port: PostgreSQL's own in its words, serverconf's in an operator's.
+  const auto said = [](const std::string& words, const DbTarget& base) {
+    return parse_conninfo(words, "--primary", base).hosts;
+  };
+  CHECK(hosts("host=a,b user=x") == Hosts{{"a", 5432}, {"b", 5432}});
+  CHECK(hosts("postgresql://a") == Hosts{{"a", 5432}});
+  CHECK(said("host=a", {}) == Hosts{{"a", 5433}});
+  CHECK(said("host=b", parse_conninfo("host=a hostaddr=10.0.0.1", "x")) == Hosts{{"b", 5432}});
+  CHECK(said("user=c", parse_conninfo("host=a hostaddr=::1 port=7", "x")) ==
+        Hosts{{"a", 7, "::1"}});
+  for (const char* words : {":1", "a:0", "a:x", "[::1", "nosuch=s3cret", "host=a port=x", "a=b=c",
+                            "host=a,b hostaddr=::1"}) {
     CAPTURE(words);
     const auto error = thrown_by([&] { parse_conninfo(words, "--primary"); });
     REQUIRE(error);
