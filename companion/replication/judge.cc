@@ -68,6 +68,36 @@ void judge_receiver(const ReplicationStatus& status, const ReplicationLimits& li
   }
 }
 
+// Of a standby, what a slot is for is not known here: an old primary brings its own along.
+std::string slot_mend(const ReplicationStatus& status, const SlotLine& slot) {
+  if (!status.standby) {
+    return "set the standby up anew (`setup primary` here, then `setup standby --reclone` there)";
+  }
+  return "unless something follows this node, select pg_drop_replication_slot(" + quote(slot.name) +
+         ")";
+}
+
+void judge_slots(const ReplicationStatus& status, Findings& findings) {
+  for (const SlotLine& slot : status.slots) {
+    const std::string who = "slot " + quote(slot.name);
+    const auto kept = status.retained(slot);
+    if (slot.wal_status == "lost") {
+      findings.push_back({Health::Critical, who + " has lost WAL that its standby needs: " +
+                                                slot_mend(status, slot)});
+    } else if (slot.wal_status == "unreserved") {
+      findings.push_back({Health::Critical, who + " is about to lose WAL that its standby needs"});
+    } else if (!slot.active && !status.standby) {
+      findings.push_back({Health::Warning, who + " is not in use and keeps " +
+                                               (kept ? bytes_text(*kept) : "no") + " of WAL"});
+    } else if (!slot.active && kept && slot.type == "physical") {
+      // A logical one may be the primary's, kept in step here (17).
+      findings.push_back(
+          {Health::Warning, who + " is not in use and keeps " + bytes_text(*kept) +
+                                " of WAL at this standby: " + slot_mend(status, slot)});
+    }
+  }
+}
+
 void judge_standby(const ReplicationStatus& status, const ReplicationLimits& limits,
                    Findings& findings) {
   judge_receiver(status, limits, findings);
@@ -82,6 +112,7 @@ void judge_standby(const ReplicationStatus& status, const ReplicationLimits& lim
   } else {
     findings.push_back({lag, lag_text(bytes, seconds) + " behind the primary"});
   }
+  judge_slots(status, findings);
 }
 
 void judge_lines(const ReplicationStatus& status, const ReplicationLimits& limits,
@@ -102,24 +133,6 @@ void judge_lines(const ReplicationStatus& status, const ReplicationLimits& limit
     }
     findings.push_back(
         {judge_lag(limits, bytes, seconds), who + " is " + lag_text(bytes, seconds) + " behind"});
-  }
-}
-
-void judge_slots(const ReplicationStatus& status, Findings& findings) {
-  for (const SlotLine& slot : status.slots) {
-    const std::string who = "slot " + quote(slot.name);
-    const auto kept = status.retained(slot);
-    if (slot.wal_status == "lost") {
-      findings.push_back(
-          {Health::Critical,
-           who + " has lost WAL that its standby needs: set the standby up anew (`setup "
-                 "primary` here, then `setup standby --reclone` there)"});
-    } else if (slot.wal_status == "unreserved") {
-      findings.push_back({Health::Critical, who + " is about to lose WAL that its standby needs"});
-    } else if (!slot.active) {
-      findings.push_back({Health::Warning, who + " is not in use and keeps " +
-                                               (kept ? bytes_text(*kept) : "no") + " of WAL"});
-    }
   }
 }
 

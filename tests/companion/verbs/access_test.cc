@@ -23,6 +23,11 @@ TEST_CASE("replication verbs: WAL beyond the slot's limit is lost, and said",
   const auto standby = primary.make_standby({"wal_retrieve_retry_interval = 100ms"});
   const Operator admin;
   REQUIRE(streams(*standby));
+  standby->sql("select pg_create_physical_replication_slot('left_over', true)");
+  CHECK_THAT(admin.run(1, *standby, {"status", "--check"}),
+             Contains("REPLICATION WARNING - standby, slot 'left_over' is not in use and keeps ") &&
+                 Contains("select pg_drop_replication_slot('left_over')"));
+  standby->sql("select pg_drop_replication_slot('left_over')");
   standby->stop();
   REQUIRE(primary.says("select active from pg_replication_slots", "f"));
   CHECK_THAT(admin.run(1, primary, {"status", "--check"}),

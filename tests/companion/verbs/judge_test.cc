@@ -87,6 +87,22 @@ TEST_CASE("replication judge: a standby", "[companion]") {
       CHECK(worst(status) == std::string("replay: ") + pause);
     }
   }
+  SECTION("a slot that an old primary has brought along") {
+    status.slots = {{"ss2", "physical", false, 4'000, "reserved", std::nullopt}};
+    CHECK(health(status) == Health::Warning);
+    CHECK(worst(status) ==
+          "slot 'ss2' is not in use and keeps 1000 bytes of WAL at this standby: unless something "
+          "follows this node, select pg_drop_replication_slot('ss2')");
+    status.slots[0].active = true;
+    CHECK(health(status) == Health::Ok);
+    status.slots[0].wal_status = "lost";
+    CHECK(health(status) == Health::Critical);
+    CHECK_THAT(worst(status), Contains("pg_drop_replication_slot('ss2')"));
+    // Nothing is kept for one that was never used, nor by one that follows the primary's.
+    status.slots = {{"never", "physical", false, std::nullopt, "", std::nullopt},
+                    {"kept_in_step", "logical", false, 4'000, "reserved", std::nullopt}};
+    CHECK(health(status) == Health::Ok);
+  }
   SECTION("not shown is not fine") {
     status.hidden = true;
     status.user = "weak";
