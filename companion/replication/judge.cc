@@ -115,6 +115,21 @@ void judge_standby(const ReplicationStatus& status, const ReplicationLimits& lim
   judge_slots(status, findings);
 }
 
+// With wal_sender_timeout = 0 one that is cut off is in the list for ever. When it last spoke is
+// told by its own clock, so silence and a clock that is behind look the same, and behind a clock
+// that is ahead silence is not seen.
+void judge_silence(const StandbyLine& line, const ReplicationLimits& limits, Findings& findings) {
+  if (!line.reply_ago || std::abs(*line.reply_ago) <= limits.silence) return;
+  const std::string who = "standby " + quote(line.name);
+  const std::string span = span_text(static_cast<std::int64_t>(std::abs(*line.reply_ago)));
+  findings.push_back({Health::Warning, *line.reply_ago > 0
+                                           ? who + " is silent for " + span +
+                                                 ", or its clock is that far behind this one's"
+                                           : "the clock of " + who + " is " + span +
+                                                 " ahead of this one's, so that nobody sees when "
+                                                 "it is silent"});
+}
+
 void judge_lines(const ReplicationStatus& status, const ReplicationLimits& limits,
                  Findings& findings) {
   for (const StandbyLine& line : status.standbys) {
@@ -125,12 +140,7 @@ void judge_lines(const ReplicationStatus& status, const ReplicationLimits& limit
     if (line.state != "streaming") {
       findings.push_back({Health::Warning, who + " is in state " + quote(line.state)});
     }
-    // With wal_sender_timeout = 0 one that is cut off is in the list for ever.
-    if (line.reply_ago && *line.reply_ago > limits.silence) {
-      findings.push_back(
-          {Health::Warning,
-           who + " is silent for " + span_text(static_cast<std::int64_t>(*line.reply_ago))});
-    }
+    judge_silence(line, limits, findings);
     findings.push_back(
         {judge_lag(limits, bytes, seconds), who + " is " + lag_text(bytes, seconds) + " behind"});
   }

@@ -36,10 +36,15 @@ class Cells {
   }
   // A clock that stepped back makes an age of less than nothing.
   std::optional<double> seconds(Column column) const {
+    const auto value = difference(column);
+    return value ? std::optional<double>(std::max(*value, 0.0)) : std::nullopt;
+  }
+  // Of two clocks.
+  std::optional<double> difference(Column column) const {
     const auto& cell = (*this)[column];
     if (!cell) return std::nullopt;
     const double value = std::strtod(cell->c_str(), nullptr);
-    return std::isfinite(value) ? std::max(value, 0.0) : 0.0;
+    return std::isfinite(value) ? value : 0.0;
   }
 
  private:
@@ -74,7 +79,7 @@ StandbyLine to_standby(const DbRow& row) {
   line.replay_lag = cells.seconds(C::ReplayLag);
   line.sync_priority = cells.text(C::SyncPriority);
   line.sync_state = cells.text(C::SyncState);
-  line.reply_ago = cells.seconds(C::ReplyAgo);
+  line.reply_ago = cells.difference(C::ReplyAgo);
   line.tls = cells.text(C::Tls);
   line.tls_subject = cells.text(C::TlsSubject);
   return line;

@@ -23,6 +23,8 @@ struct StandbyLine {
   Position sent, write, flush, replay;
   std::optional<double> replay_lag;  // seconds, as the server measures; 10 and newer
   std::string sync_priority, sync_state;
+  // Seconds from its clock, when it last spoke, to ours now: below 0 where its clock is ahead. 12
+  // and newer.
   std::optional<double> reply_ago;
   std::string tls, tls_subject;  // empty: none
 

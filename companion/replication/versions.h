@@ -49,7 +49,7 @@ enum class StandbyColumn : std::size_t {
   ReplayLag,  // seconds
   SyncPriority,
   SyncState,
-  ReplyAgo,  // seconds
+  ReplyAgo,  // seconds, by the standby's clock then and ours now
   Tls,       // its version; null: none
   TlsSubject,
   Count

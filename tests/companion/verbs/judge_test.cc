@@ -134,7 +134,13 @@ TEST_CASE("replication judge: a primary", "[companion]") {
     CHECK(health(status) == Health::Ok);
     status.standbys[0].reply_ago = 91;
     CHECK(health(status) == Health::Warning);
-    CHECK(worst(status) == "standby 'ss2' is silent for 91 s");
+    CHECK(worst(status) ==
+          "standby 'ss2' is silent for 91 s, or its clock is that far behind this one's");
+    status.standbys[0].reply_ago = -90;
+    CHECK(health(status) == Health::Ok);
+    status.standbys[0].reply_ago = -91;
+    CHECK(health(status) == Health::Warning);
+    CHECK_THAT(worst(status), Contains("the clock of standby 'ss2' is 91 s ahead of this one's"));
   }
   SECTION("nobody, and fewer than there should be") {
     ReplicationLimits limits;
