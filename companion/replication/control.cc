@@ -20,6 +20,8 @@ constexpr const char* kRunning = "not paused";
 constexpr const char* kPaused = "paused";
 constexpr int kTellsState = 140'000;
 constexpr Duration kStill = 1s;
+// A question to our own database may outlast the deadline a little: its answer is the reason.
+constexpr Duration kForTheReason = 2s;
 
 [[noreturn]] void refuse_rights(const Error& error, const ReplicationSql& sql) {
   throw Error(Fault::Auth, error.text() + "; at the primary: GRANT EXECUTE ON FUNCTION " +
@@ -29,8 +31,9 @@ constexpr Duration kStill = 1s;
 
 ReplayChange change(Db& db, Clock& clock, Instant deadline, const std::string& wanted) {
   const ReplicationSql sql = replication_sql(db.server_version());
+  const Instant end = deadline + kForTheReason;
   Standstill still(db.server_version());
-  ReplayChange done{false, read_progress(db, deadline)};
+  ReplayChange done{false, read_progress(db, end)};
   const auto reached = [&] {
     const bool there =
         done.now.pause == wanted && (wanted == kRunning || still.stands(done.now, clock.now()));
@@ -40,7 +43,7 @@ ReplayChange change(Db& db, Clock& clock, Instant deadline, const std::string& w
   if (reached()) return done;
   if (done.now.pause != wanted) {
     try {
-      db.ask(wanted == kRunning ? sql.resume : sql.pause, {}, deadline);
+      db.ask(wanted == kRunning ? sql.resume : sql.pause, {}, end);
     } catch (const Error& error) {
       if (error.text().starts_with("42501")) refuse_rights(error, sql);
       throw;
@@ -48,7 +51,7 @@ ReplayChange change(Db& db, Clock& clock, Instant deadline, const std::string& w
     done.changed = true;
   }
   for (;;) {
-    done.now = read_progress(db, deadline);
+    done.now = read_progress(db, end);
     if (reached()) return done;
     if (clock.now() >= deadline) {
       throw Error(Fault::Timeout, "replay should be '" + wanted + "' and is " +
@@ -133,8 +136,7 @@ class Wait {
   }
 
  private:
-  // A question to our own database may outlast the deadline a little: its answer is the reason.
-  Instant end() const { return times_.deadline + 2s; }
+  Instant end() const { return times_.deadline + kForTheReason; }
 
   void ask_primary() {
     Primary primary(target_, clock_, std::min(clock_.now() + 5s, end()));

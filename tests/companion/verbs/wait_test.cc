@@ -123,6 +123,41 @@ TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion]
   }
 }
 
+TEST_CASE("replication verbs: a pause that a query holds up says so, and stands",
+          "[companion][replication]") {
+  if (without_postgres()) return;
+  Postgres primary;
+  const auto standby = primary.make_standby({"max_standby_streaming_delay = -1"});
+  const Operator admin;
+  REQUIRE(streams(*standby));
+  primary.sql("create table wanted as select 1 as one");
+  REQUIRE(standby->says("select count(*) from pg_tables where tablename = 'wanted'", "1"));
+  // Replay waits for the lock that a reader has, and looks at nothing else meanwhile.
+  Child reader(
+      {postgres_programs() + "/psql", "-h", standby->sockets(), "-p",
+       std::to_string(standby->port()), "-U", "postgres", "-c", "select pg_sleep(600) from wanted"},
+      admin.dir / "reader");
+  REQUIRE(standby->says(
+      "select count(*) from pg_locks l join pg_class c on c.oid = l.relation where relname = "
+      "'wanted' and granted",
+      "1"));
+  primary.sql("drop table wanted");
+  REQUIRE(standby->says(
+      "select count(*) from pg_stat_activity where backend_type = 'startup' and wait_event_type = "
+      "'Lock'",
+      "1"));
+
+  CHECK_THAT(admin.fail(30, *standby, {"pause", "--timeout", "1"}),
+             Contains("replay should be 'paused' and is 'pause requested' when the time is over (a "
+                      "long query of this standby can hold it up); the request stands"));
+  CHECK(standby->value("select pg_get_wal_replay_pause_state()") == "pause requested");
+  // And it does stand: nobody asks again.
+  standby->sql(
+      "select pg_terminate_backend(pid) from pg_stat_activity where query like '%wanted%' "
+      "and pid <> pg_backend_pid()");
+  CHECK(standby->says("select pg_get_wal_replay_pause_state()", "paused"));
+}
+
 TEST_CASE("replication verbs: wait does not run after a primary that is written to all the time",
           "[companion][replication]") {
   if (without_postgres()) return;
