@@ -44,7 +44,11 @@ PrimaryAnswer ask_primary(Db& db, const ReplicationAccess& access, Clock& clock,
   try {
     Primary primary(find_primary(db, access, deadline), clock, deadline);
     answer.where = primary.where();
-    answer.position = primary.identify(deadline).flushed;
+    const Primary::Identity identity = primary.identify(deadline);
+    answer.branch = {identity.timeline, primary.history(identity.timeline, deadline)};
+    answer.position = identity.flushed;
+    answer.system = identity.system;
+    answer.standby = identity.standby;
   } catch (const Error& error) {
     answer.trouble = error.text();
   }

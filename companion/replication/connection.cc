@@ -334,6 +334,18 @@ Primary::Identity Primary::identify(Instant deadline) {
   return identity;
 }
 
+TimelineHistory Primary::history(std::uint32_t timeline, Instant deadline) {
+  if (timeline <= 1) return {};
+  try {
+    const auto rows = ask("TIMELINE_HISTORY " + std::to_string(timeline), deadline);
+    if (rows.size() == 1 && rows[0].size() == 2) return parse_history(rows[0][1].value_or(""));
+  } catch (const Error& error) {
+    // Its file is gone, or this is 9.2.
+    if (error.fault() != Fault::Mismatch) throw;
+  }
+  return {};
+}
+
 std::string Primary::show(const std::string& setting, Instant deadline) {
   if (db_->server_version() < 100'000) return "";
   try {

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "companion/db.h"
 #include "companion/replication/access.h"
+#include "companion/replication/timeline.h"
 
 namespace xs {
 
@@ -45,6 +46,8 @@ class Primary {
     bool standby = false;       // it follows another one; from 10 on
   };
   Identity identify(Instant deadline);
+  // The timelines before one of its own; none where it does not tell them.
+  TimelineHistory history(std::uint32_t timeline, Instant deadline);
   // A setting as SHOW tells it; empty where the server does not know it.
   std::string show(const std::string& setting, Instant deadline);
   const std::string& where() const { return where_; }  // "host:port", escaped

@@ -98,19 +98,47 @@ void judge_slots(const ReplicationStatus& status, Findings& findings) {
   }
 }
 
+// A primary that answers must be the one that we follow.
+void judge_answer(const ReplicationStatus& status, Findings& findings) {
+  if (!status.primary) return;
+  const PrimaryAnswer& primary = *status.primary;
+  if (status.asked_another_cluster()) {
+    findings.push_back({Health::Critical, primary.where + " is of another cluster (system " +
+                                              escape(primary.system) + ", here " +
+                                              escape(status.system) + ")"});
+  } else if (!primary.standby && status.follows_another()) {
+    findings.push_back({Health::Critical, other_primary_text(*status.receiver, primary.where,
+                                                             primary.branch.timeline)});
+  }
+}
+
+std::string why_no_lag(const ReplicationStatus& status) {
+  if (!status.replayed) return "the database does not tell how far it is";
+  std::string unknown = "how far behind the primary is not known";
+  if (!status.primary) return unknown;
+  const PrimaryAnswer& primary = *status.primary;
+  if (!primary.trouble.empty()) return unknown + ": " + primary.trouble;
+  if (primary.standby) {
+    return unknown + ": " + primary.where +
+           " is a standby itself; say with --primary where the writing one is";
+  }
+  return unknown;
+}
+
 void judge_standby(const ReplicationStatus& status, const ReplicationLimits& limits,
                    Findings& findings) {
   judge_receiver(status, limits, findings);
   if (status.pause != "not paused") {
     findings.push_back({Health::Warning, "replay: " + escape(status.pause)});
   }
+  judge_answer(status, findings);
   const auto bytes = status.lag_bytes();
   const auto seconds = status.lag_seconds();
-  const Health lag = judge_lag(limits, bytes, seconds);
-  if (!bytes) {
-    findings.push_back({Health::Unknown, "the database does not tell how far it is"});
+  if (bytes) {
+    findings.push_back(
+        {judge_lag(limits, bytes, seconds), lag_text(bytes, seconds) + " behind the primary"});
   } else {
-    findings.push_back({lag, lag_text(bytes, seconds) + " behind the primary"});
+    findings.push_back({Health::Unknown, why_no_lag(status)});
   }
   judge_slots(status, findings);
 }

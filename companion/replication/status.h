@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "companion/db.h"
+#include "companion/replication/timeline.h"
 
 namespace xs {
 
@@ -52,7 +53,10 @@ struct ReceiverLine {
 struct PrimaryAnswer {
   std::string where;
   Position position;
-  std::string trouble;  // instead of a position
+  std::string system;    // empty: not told
+  Branch branch;         // timeline 0: not told
+  bool standby = false;  // it is none
+  std::string trouble;   // instead of all that
 };
 
 struct ReplicationStatus {
@@ -61,6 +65,7 @@ struct ReplicationStatus {
   bool standby = false;
   bool hidden = false;  // the server does not show this user everything
   std::string user;
+  std::string system;  // of initdb; empty: before 9.6
   std::optional<std::uint32_t> timeline;
   Position position;  // flushed here
   std::vector<StandbyLine> standbys;
@@ -76,7 +81,12 @@ struct ReplicationStatus {
   std::string pause;  // "not paused", "pause requested", "paused"
   std::optional<PrimaryAnswer> primary;
 
-  // How far the primary is known to be: by its own word, by the receiver's, by what came.
+  bool streams() const;
+  // The answer is of another cluster, or of a primary whose timeline is not what we receive.
+  bool asked_another_cluster() const;
+  bool follows_another() const;
+  // How far the primary is: by its own word, by that of a receiver that streams, by what came. A
+  // standby's word, or another primary's, is none, and neither is what once came.
   Position known_end() const;
   // Of a standby, bytes and seconds behind known_end(); 0 seconds when nothing is missing, however
   // long ago the last transaction was.

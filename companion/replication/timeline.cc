@@ -61,4 +61,10 @@ std::optional<Fork> find_fork(const Branch& one, const Branch& other) {
   return fork;
 }
 
+bool leads_to(const Branch& branch, std::uint32_t timeline, std::uint64_t received) {
+  return std::any_of(branch.history.begin(), branch.history.end(), [&](const TimelineEnd& one) {
+    return one.timeline == timeline && received < one.end;
+  });
+}
+
 }  // namespace xs

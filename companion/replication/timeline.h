@@ -37,4 +37,7 @@ struct Fork {
 };
 std::optional<Fork> find_fork(const Branch& one, const Branch& other);
 
+// Whether who has received so much of a timeline has still to come to where `branch` leaves it.
+bool leads_to(const Branch& branch, std::uint32_t timeline, std::uint64_t received);
+
 }  // namespace xs

@@ -29,6 +29,15 @@ ReplicationStatus healthy_standby() {
   return status;
 }
 
+PrimaryAnswer answer(std::uint64_t position) {
+  PrimaryAnswer answer;
+  answer.where = "ss1:5433";
+  answer.position = position;
+  answer.system = "1";
+  answer.branch.timeline = 1;
+  return answer;
+}
+
 StandbyLine line(const std::string& name, std::uint64_t replay) {
   StandbyLine one;
   one.name = name;
@@ -60,7 +69,7 @@ TEST_CASE("replication judge: a standby", "[companion]") {
   CHECK(health(status) == Health::Ok);
   CHECK(worst(status) == "0 bytes and 0 s behind the primary");
   SECTION("caught up with what it received, and the primary says there is more") {
-    status.primary = PrimaryAnswer{"ss1:5433", 6'000, ""};
+    status.primary = answer(6'000);
     CHECK(status.lag_bytes() == 1'000U);
     CHECK(status.lag_seconds() == 86'400.0);
     CHECK(health(status) == Health::Critical);
@@ -69,7 +78,66 @@ TEST_CASE("replication judge: a standby", "[companion]") {
     status.receiver.reset();
     CHECK(health(status) == Health::Critical);
     CHECK_THAT(worst(status), Contains("no receiver runs"));
-    status.receiver_told = false;  // before 9.6
+    // What came once is not all that there is.
+    CHECK_FALSE(status.lag_bytes());
+    CHECK_FALSE(status.lag_seconds());
+    const ReplicationVerdict verdict = judge(status, {});
+    CHECK(verdict.numbers(status, {}).empty());
+    CHECK_THAT(verdict.words(status), Contains("how far behind the primary is not known"));
+    const auto json = nlohmann::json::parse(replication_json(status, verdict));
+    CHECK(json["lag_bytes"].is_null());
+    CHECK(json["lag_seconds"].is_null());
+    CHECK_THAT(replication_text(status, verdict), Contains("0/1388, - behind"));
+    status.primary = answer(6'000);
+    CHECK(status.lag_bytes() == 1'000U);
+  }
+  SECTION("before 9.6, which tells of no receiver, the primary's word is all") {
+    status.receiver.reset();
+    status.receiver_told = false;
+    status.primary.emplace().trouble = "it is away";
+    CHECK(health(status) == Health::Unknown);
+    CHECK(worst(status) == "how far behind the primary is not known: it is away");
+    status.primary = answer(5'000);
+    CHECK(health(status) == Health::Ok);
+  }
+  SECTION("a standby's word is not the primary's") {
+    status.primary = answer(5'000);
+    status.primary->standby = true;
+    CHECK_FALSE(status.lag_bytes());
+    CHECK(health(status) == Health::Unknown);
+    CHECK_THAT(worst(status), Contains("not known: ss1:5433 is a standby itself; say with "
+                                       "--primary where the writing one is"));
+  }
+  SECTION("another cluster") {
+    status.system = "1";
+    status.primary = answer(5'000);
+    CHECK(health(status) == Health::Ok);
+    status.primary->system = "2";
+    CHECK_FALSE(status.lag_bytes());
+    CHECK(health(status) == Health::Critical);
+    CHECK(worst(status) == "ss1:5433 is of another cluster (system 2, here 1)");
+  }
+  SECTION("another timeline") {
+    status.receiver->timeline = 1;
+    status.receiver->host = "ss1";
+    status.receiver->port = "5433";
+    status.primary = answer(6'000);
+    status.primary->where = "ss2:5433";
+    status.primary->branch = {2, {{1, 5'001}}};  // on its way there
+    status.replayed_ago = 5;
+    CHECK(health(status) == Health::Ok);
+    CHECK(status.lag_bytes() == 1'000U);
+    status.primary->branch = GENERATE(Branch{2, {{1, 5'000}}}, Branch{2, {}}, Branch{3, {{2, 9}}});
+    CHECK_FALSE(status.lag_bytes());
+    CHECK(health(status) == Health::Critical);
+    CHECK_THAT(worst(status),
+               Contains("follows another primary: it receives timeline 1 from ss1:5433, and "
+                        "ss2:5433 is the primary of timeline "));
+    // Two that were promoted, and the other one has more.
+    status.receiver->timeline = 2;
+    status.primary->branch = {1, {}};
+    CHECK(health(status) == Health::Critical);
+    status.receiver->timeline = 1;
     CHECK(health(status) == Health::Ok);
   }
   SECTION("a receiver that waits") {
@@ -114,6 +182,7 @@ TEST_CASE("replication judge: a standby", "[companion]") {
     status.received.reset();
     status.replayed.reset();
     CHECK(health(status) == Health::Unknown);
+    CHECK(worst(status) == "the database does not tell how far it is");
   }
 }
 

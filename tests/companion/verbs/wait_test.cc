@@ -52,14 +52,6 @@ class Load {
   std::unique_ptr<Child> bench_;
 };
 
-// `wait` that has heard the primary's position and looks at its own database.
-bool is_waiting(const Postgres& standby) {
-  return standby.says(
-      "select count(*) > 0 from pg_stat_activity where application_name = 'xroad-companion' and "
-      "query like '%pg_get_wal_replay_pause_state%'",
-      "t");
-}
-
 }  // namespace
 
 TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion][replication]") {
@@ -264,6 +256,12 @@ TEST_CASE("replication verbs: wait tells one trouble from another", "[companion]
   REQUIRE(standby->says("select count(*) from pg_stat_wal_receiver", "0"));
   CHECK_THAT(admin.fail(10, *standby, {"wait"}), Contains("the primary: "));
   CHECK(admin.sees_no_receiver(*standby));
+  // What came is all replayed, and says nothing of what is missing.
+  CHECK_THAT(admin.run(2, *standby, {"status", "--check"}), !Contains("lag_bytes="));
+  const auto json =
+      nlohmann::json::parse(run_program(admin.line(*standby, {"status", "--json"})).out);
+  CHECK(json["lag_bytes"].is_null());
+  CHECK(json["lag_seconds"].is_null());
   standby->freeze();
   CHECK_THAT(admin.fail(11, *standby, {"wait", "--timeout", "1"}),
              Contains("this node's database"));
