@@ -60,9 +60,12 @@ struct CaughtUp {
 };
 
 // Asks the primary for its position now and waits until it is replayed here, with the receiver
-// streaming. `tell` is called about once a second with a line. Throws what Primary throws when it
-// is not reached (at the start, and when it falls silent), Paused (replay is paused), Mismatch (the
-// receiver does not stream, or follows another cluster), Timeout, and Role.
+// streaming its timeline; a position of another timeline is none. The primary is asked once more in
+// the end, and when the receiver goes to a timeline that it does not lead to: a new one's position
+// is waited for. `tell` is called about once a second with a line. Throws what Primary throws when
+// it is not reached (at the start, in the end, and when it falls silent), Paused (replay is
+// paused), Mismatch (the receiver does not stream, or follows another primary or cluster), Timeout,
+// and Role.
 CaughtUp wait_for_primary(Db& db, const ReplicationAccess& access, Clock& clock,
                           const WaitTimes& times,
                           const std::function<void(const std::string&)>& tell);
