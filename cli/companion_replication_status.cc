@@ -95,6 +95,8 @@ DatabaseReport ask_database(const ReplicationCall& call, const ReplicationAccess
     const Instant share = share_of(call.clock.now(), deadline, 2);
     status.primary = ask_primary(*db, access, call.clock, share);
   }
+  const double enough = std::min(limits.warn.seconds.value_or(0), limits.crit.seconds.value_or(0));
+  look_again(*db, status, enough, call.clock, deadline);
   ReplicationVerdict verdict = judge(status, limits);
   return {std::move(status), std::move(verdict)};
 }

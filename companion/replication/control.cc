@@ -338,4 +338,19 @@ ReplicationStatus read_settled(Db& db, const std::string& user, Clock& clock, In
   return status;
 }
 
+void look_again(Db& db, ReplicationStatus& status, double enough, Clock& clock, Instant deadline) {
+  constexpr int kLooks = 4;
+  constexpr Duration kMoment = 200ms;
+  const Position end = status.known_end();
+  for (int i = 0; i < kLooks && status.lag_seconds().value_or(0) > enough; ++i) {
+    if (clock.now() + kMoment >= deadline) return;
+    if (i > 0) clock.poll({}, clock.now() + kMoment);
+    const ReplayProgress now = read_progress(db, deadline);
+    status.received = now.received;
+    status.replayed = now.replayed;
+    status.pause = now.pause;
+    status.moves = end && now.replayed && *now.replayed >= *end;
+  }
+}
+
 }  // namespace xs

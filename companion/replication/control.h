@@ -75,4 +75,9 @@ CaughtUp wait_for_primary(Db& db, const ReplicationAccess& access, Clock& clock,
 // lasts has the state "restarting".
 ReplicationStatus read_settled(Db& db, const std::string& user, Clock& clock, Instant deadline);
 
+// Work after a rest looks like hours of lag, when the primary is asked after replay is. As long as
+// the lag is more than so many seconds, looks again a few times whether replay comes to where the
+// log ended at first: then the seconds are 0. Throws what read_progress() throws.
+void look_again(Db& db, ReplicationStatus& status, double enough, Clock& clock, Instant deadline);
+
 }  // namespace xs

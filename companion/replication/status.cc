@@ -189,7 +189,7 @@ std::optional<std::uint64_t> ReplicationStatus::lag_bytes() const {
 std::optional<double> ReplicationStatus::lag_seconds() const {
   const auto bytes = lag_bytes();
   if (!bytes) return std::nullopt;
-  return *bytes == 0 ? 0.0 : replayed_ago;
+  return *bytes == 0 || moves ? 0.0 : replayed_ago;
 }
 
 std::optional<std::uint64_t> ReplicationStatus::lag_bytes(const StandbyLine& line) const {

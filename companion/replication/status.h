@@ -80,6 +80,7 @@ struct ReplicationStatus {
   std::optional<double> replayed_ago;
   std::string pause;  // "not paused", "pause requested", "paused"
   std::optional<PrimaryAnswer> primary;
+  bool moves = false;  // replay has come to where the log ended a moment before
 
   bool streams() const;
   // The answer is of another cluster, or of a primary whose timeline is not what we receive.
@@ -88,8 +89,8 @@ struct ReplicationStatus {
   // How far the primary is: by its own word, by that of a receiver that streams, by what came. A
   // standby's word, or another primary's, is none, and neither is what once came.
   Position known_end() const;
-  // Of a standby, bytes and seconds behind known_end(); 0 seconds when nothing is missing, however
-  // long ago the last transaction was.
+  // Of a standby, bytes and seconds behind known_end(); 0 seconds when nothing is missing, or it is
+  // just about to come, however long ago the last transaction was.
   std::optional<std::uint64_t> lag_bytes() const;
   std::optional<double> lag_seconds() const;
   // The same of a standby in our list.
