@@ -34,6 +34,7 @@ ReplicationLimits limits_of(const Options& options, const ReplicationSettings& s
   limits.silence = static_cast<double>(settings.max_silence.count());
   limits.standbys = options.standbys;
   for (const std::string& text : options.warn) add_limit(limits.warn, text);
+  limits.raise_crit();
   for (const std::string& text : options.crit) add_limit(limits.crit, text);
   return limits;
 }
@@ -43,7 +44,11 @@ PrimaryAnswer ask_primary(Db& db, const ReplicationAccess& access, Clock& clock,
   try {
     Primary primary(find_primary(db, access, deadline), clock, deadline);
     answer.where = primary.where();
-    answer.position = primary.identify(deadline).flushed;
+    const Primary::Identity identity = primary.identify(deadline);
+    answer.branch = {identity.timeline, primary.history(identity.timeline, deadline)};
+    answer.position = identity.flushed;
+    answer.system = identity.system;
+    answer.standby = identity.standby;
   } catch (const Error& error) {
     answer.trouble = error.text();
   }
@@ -90,6 +95,8 @@ DatabaseReport ask_database(const ReplicationCall& call, const ReplicationAccess
     const Instant share = share_of(call.clock.now(), deadline, 2);
     status.primary = ask_primary(*db, access, call.clock, share);
   }
+  const double enough = std::min(limits.warn.seconds.value_or(0), limits.crit.seconds.value_or(0));
+  look_again(*db, status, enough, call.clock, deadline);
   ReplicationVerdict verdict = judge(status, limits);
   return {std::move(status), std::move(verdict)};
 }
@@ -182,7 +189,8 @@ ReplicationVerb add_replication_status(CLI::App& group) {
   app->add_option("--warn-lag", options->warn,
                   "Warning beyond this size or time, such as 16MB or 60s; both may be given. "
                   "[max-lag-bytes, max-lag of companion.ini]");
-  app->add_option("--crit-lag", options->crit, "Critical beyond it. [256MB 600s]");
+  app->add_option("--crit-lag", options->crit,
+                  "Critical beyond it. [256MB 600s, or the warning where it is more]");
   app->add_option("--standbys", options->standbys,
                   "Of a primary: fewer standbys than this are critical.");
   app->add_flag("--no-primary", options->alone, "At a standby: do not ask the primary.");

@@ -104,6 +104,7 @@ bool Db::try_hosts(const DbTarget& target, const char* recovery, Instant deadlin
 }
 
 void Db::connect(const DbTarget& target, const DbHost& host, Instant deadline) {
+  if (!host.address.empty()) return shake_hands(target, host.address, host, deadline);
   if (host.host.starts_with('/')) return shake_hands(target, "", host, deadline);
   const std::vector<std::string> addresses = look_up(host.host, clock_, deadline);
   for (std::size_t i = 0; i < addresses.size(); ++i) {

@@ -20,6 +20,7 @@ namespace xs {
 struct DbHost {
   std::string host;  // a name, an address, or the directory of a local socket
   std::uint16_t port = 5432;
+  std::string address = {};  // where it is, if no name is to be looked up (libpq's hostaddr)
   bool operator==(const DbHost&) const = default;
 };
 

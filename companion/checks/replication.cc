@@ -68,6 +68,11 @@ std::uint64_t ReplicationState::end() const {
   return std::max(received.value_or(0), primary_end.value_or(0));
 }
 
+bool ReplicationState::lag_is_known(const ReplicationSettings& settings) const {
+  return in_recovery && replayed && receiver && receiver_word == "streaming" && message_ago &&
+         *message_ago <= settings.max_silence.count();
+}
+
 std::uint64_t ReplicationState::lag_bytes() const {
   if (!replayed) return 0;
   return end() > *replayed ? end() - *replayed : 0;
@@ -152,10 +157,10 @@ Verdict ReplicationCheck::ask(Clock& clock, Instant deadline) {
       state.moves = state.replayed.value_or(0) >= end;
     }
     Verdict verdict = judge_replication(state, settings_);
-    if (state.in_recovery && state.replayed) {
+    if (state.in_recovery && state.replayed) verdict.facts = {{"replay", state.pause}};
+    if (state.lag_is_known(settings_)) {
       verdict.measured = {{"lag_bytes", static_cast<double>(state.lag_bytes())},
                           {"lag_seconds", static_cast<double>(state.lag_seconds())}};
-      verdict.facts = {{"replay", state.pause}};
     }
     return verdict;
   } catch (const Error& error) {

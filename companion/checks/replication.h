@@ -34,6 +34,8 @@ struct ReplicationState {
 
   bool moves = false;  // replay has come to where the log ended a moment before
 
+  // The primary says how far it is. Without that, what once came would pass for all that there is.
+  bool lag_is_known(const ReplicationSettings& settings) const;
   std::uint64_t end() const;  // of what is known of the log
   std::uint64_t lag_bytes() const;
   std::int64_t lag_seconds() const;  // 0 when caught up, or about to

@@ -29,19 +29,29 @@ void set_option(DbTarget& target, const std::string& name, const std::string& va
   }
 }
 
+// A role or a database that is not there, in the server's words. libpq says of a file of ours that
+// it "does not exist", which refuses nothing.
+bool is_unknown_there(const std::string& text) {
+  static constexpr const char* kWords[] = {"FATAL:  role \"", "FATAL:  database \""};
+  return std::any_of(std::begin(kWords), std::end(kWords), [&](const char* words) {
+    const std::size_t at = text.find(words);
+    return at != std::string::npos && text.find("\" does not exist", at) != std::string::npos;
+  });
+}
+
 // libpq tells the reason of a refused login in words only.
 bool is_refusal(const std::string& text) {
   static constexpr const char* kWords[] = {"authentication failed",
                                            "no password supplied",
                                            "no pg_hba.conf entry",
                                            "pg_hba.conf rejects",
-                                           "\" does not exist",
                                            "is not permitted to log in",
                                            "must be superuser or replication role",
                                            "permission denied to start WAL sender",
                                            "requires a valid client certificate",
                                            "certificate required"};
-  return std::any_of(std::begin(kWords), std::end(kWords),
+  return is_unknown_there(text) ||
+         std::any_of(std::begin(kWords), std::end(kWords),
                      [&](const char* words) { return text.find(words) != std::string::npos; });
 }
 
@@ -68,9 +78,8 @@ struct FreeOptions {
 // What is ours to decide, or says nothing about reaching a server.
 bool is_ours(const std::string& keyword) {
   static constexpr const char* kOurs[] = {
-      "replication",          "application_name", "fallback_application_name",
-      "client_encoding",      "options",          "connect_timeout",
-      "target_session_attrs", "gssencmode",       "hostaddr"};
+      "replication", "application_name", "fallback_application_name", "client_encoding",
+      "options",     "connect_timeout",  "target_session_attrs",      "gssencmode"};
   return std::find(std::begin(kOurs), std::end(kOurs), keyword) != std::end(kOurs);
 }
 
@@ -90,18 +99,31 @@ std::uint16_t parse_port(const std::string& text, const std::string& where) {
   throw Error(Fault::Usage, where + ": " + quote(text) + " is no port");
 }
 
-void set_hosts(DbTarget& target, const std::string& hosts, const std::string& ports,
-               const std::string& where) {
-  const std::uint16_t known = target.hosts.empty() ? kServerconfPort : target.hosts[0].port;
-  std::vector<DbHost> all;
-  const std::vector<std::string> each = ports.empty() ? std::vector<std::string>{} : split(ports);
-  if (hosts.empty()) {
-    all = target.hosts;
-  } else {
-    for (const std::string& host : split(hosts)) all.push_back({host, known});
+// As words say it, each a list.
+struct Places {
+  std::string hosts, addresses, ports;
+};
+
+void set_hosts(DbTarget& target, const Places& places, const std::string& where,
+               std::uint16_t unnamed) {
+  const std::uint16_t known = target.hosts.empty() ? unnamed : target.hosts[0].port;
+  const auto parts = [](const std::string& list) {
+    return list.empty() ? std::vector<std::string>{} : split(list);
+  };
+  const std::vector<std::string> ports = parts(places.ports);
+  const std::vector<std::string> addresses = parts(places.addresses);
+  // Without a host, the address is what a certificate is compared with.
+  const std::vector<std::string> hosts = places.hosts.empty() ? addresses : split(places.hosts);
+  std::vector<DbHost> all = hosts.empty() ? target.hosts : std::vector<DbHost>{};
+  for (const std::string& host : hosts) all.push_back({host, known});
+  if (!places.hosts.empty() && !addresses.empty()) {
+    if (addresses.size() != hosts.size()) {
+      throw Error(Fault::Usage, where + ": host and hostaddr are lists of different lengths");
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) all[i].address = addresses[i];
   }
-  for (std::size_t i = 0; i < all.size() && !each.empty(); ++i) {
-    all[i].port = parse_port(each[std::min(i, each.size() - 1)], where);
+  for (std::size_t i = 0; i < all.size() && !ports.empty(); ++i) {
+    all[i].port = parse_port(ports[std::min(i, ports.size() - 1)], where);
   }
   target.hosts = std::move(all);
 }
@@ -121,8 +143,43 @@ DbTarget parse_address(const std::string& words, const std::string& where, DbTar
     port = words.substr(colon + 1);
   }
   if (host.empty()) throw Error(Fault::Usage, where + ": there is no host");
-  set_hosts(target, host, port, where);
+  set_hosts(target, {host, "", port}, where, kServerconfPort);
   return target;
+}
+
+// `unnamed`: the port where neither the words nor `base` names one.
+DbTarget parse_words(const std::string& words, const std::string& where, DbTarget base,
+                     std::uint16_t unnamed) {
+  char* trouble = nullptr;
+  const std::unique_ptr<PQconninfoOption, FreeOptions> options(
+      PQconninfoParse(words.c_str(), &trouble));
+  if (options == nullptr) {
+    // libpq's words would repeat a piece of ours, and a password may be in it.
+    PQfreemem(trouble);
+    throw Error(Fault::Usage, where + ": this is no connection string of PostgreSQL");
+  }
+  Places places;
+  const std::pair<std::string_view, std::string&> known[] = {
+      {"host", places.hosts}, {"hostaddr", places.addresses}, {"port", places.ports},
+      {"user", base.user},    {"dbname", base.database},      {"password", base.password}};
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val == nullptr) continue;
+    const std::string keyword = option->keyword;
+    const auto* const found = std::find_if(std::begin(known), std::end(known),
+                                           [&](const auto& one) { return one.first == keyword; });
+    if (found != std::end(known)) {
+      found->second = option->val;
+    } else if (!is_ours(keyword)) {
+      set_option(base, keyword, option->val);
+    }
+  }
+  set_hosts(base, places, where, unnamed);
+  return base;
+}
+
+bool is_address(const std::string& words) {
+  const bool uri = words.starts_with("postgresql://") || words.starts_with("postgres://");
+  return !uri && words.find('=') == std::string::npos;
 }
 
 std::string primary_conninfo(Db& local, Instant deadline) {
@@ -205,40 +262,14 @@ std::unique_ptr<Db> open_local(const ReplicationAccess& access, Clock& clock, In
   }
 }
 
+DbTarget parse_conninfo(const std::string& words, const std::string& where) {
+  if (is_address(words)) return parse_address(words, where, {});
+  return parse_words(words, where, {}, DbHost{}.port);
+}
+
 DbTarget parse_conninfo(const std::string& words, const std::string& where, DbTarget base) {
-  const bool uri = words.starts_with("postgresql://") || words.starts_with("postgres://");
-  if (!uri && words.find('=') == std::string::npos) return parse_address(words, where, base);
-  char* trouble = nullptr;
-  const std::unique_ptr<PQconninfoOption, FreeOptions> options(
-      PQconninfoParse(words.c_str(), &trouble));
-  if (options == nullptr) {
-    // libpq's words would repeat a piece of ours, and a password may be in it.
-    PQfreemem(trouble);
-    throw Error(Fault::Usage, where + ": this is no connection string of PostgreSQL");
-  }
-  std::string hosts, ports, address;
-  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-    if (option->val == nullptr) continue;
-    const std::string keyword = option->keyword;
-    const std::string value = option->val;
-    if (keyword == "host") {
-      hosts = value;
-    } else if (keyword == "hostaddr") {
-      address = value;
-    } else if (keyword == "port") {
-      ports = value;
-    } else if (keyword == "user") {
-      base.user = value;
-    } else if (keyword == "dbname") {
-      base.database = value;
-    } else if (keyword == "password") {
-      base.password = value;
-    } else if (!is_ours(keyword)) {
-      set_option(base, keyword, value);
-    }
-  }
-  set_hosts(base, hosts.empty() ? address : hosts, ports, where);
-  return base;
+  if (is_address(words)) return parse_address(words, where, std::move(base));
+  return parse_words(words, where, std::move(base), kServerconfPort);
 }
 
 DbTarget find_primary(Db& local, const ReplicationAccess& access, Instant deadline) {
@@ -301,6 +332,18 @@ Primary::Identity Primary::identify(Instant deadline) {
   identity.standby = show("transaction_read_only", deadline) == "on" &&
                      show("default_transaction_read_only", deadline) != "on";
   return identity;
+}
+
+TimelineHistory Primary::history(std::uint32_t timeline, Instant deadline) {
+  if (timeline <= 1) return {};
+  try {
+    const auto rows = ask("TIMELINE_HISTORY " + std::to_string(timeline), deadline);
+    if (rows.size() == 1 && rows[0].size() == 2) return parse_history(rows[0][1].value_or(""));
+  } catch (const Error& error) {
+    // Its file is gone, or this is 9.2.
+    if (error.fault() != Fault::Mismatch) throw;
+  }
+  return {};
 }
 
 std::string Primary::show(const std::string& setting, Instant deadline) {

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "companion/db.h"
 #include "companion/replication/access.h"
+#include "companion/replication/timeline.h"
 
 namespace xs {
 
@@ -45,6 +46,8 @@ class Primary {
     bool standby = false;       // it follows another one; from 10 on
   };
   Identity identify(Instant deadline);
+  // The timelines before one of its own; none where it does not tell them.
+  TimelineHistory history(std::uint32_t timeline, Instant deadline);
   // A setting as SHOW tells it; empty where the server does not know it.
   std::string show(const std::string& setting, Instant deadline);
   const std::string& where() const { return where_; }  // "host:port", escaped
@@ -55,8 +58,11 @@ class Primary {
   std::unique_ptr<Db> db_;
 };
 
-// "host=ss1 port=5433 ...", a URI, or HOST[:PORT], laid over `base`. Throws Usage, naming `where`.
-DbTarget parse_conninfo(const std::string& words, const std::string& where, DbTarget base = {});
+// "host=ss1 port=5433 ...", a URI, or HOST[:PORT]. Throws Usage, naming `where`. The first reads
+// what PostgreSQL itself reads, where no port is its own, 5432. The second lays an operator's words
+// over `base`: a port that neither names is serverconf's.
+DbTarget parse_conninfo(const std::string& words, const std::string& where);
+DbTarget parse_conninfo(const std::string& words, const std::string& where, DbTarget base);
 
 // A password, also a key's: words that hold one are in process lists and configuration files.
 bool holds_password(const DbTarget& target);

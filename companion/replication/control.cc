@@ -20,6 +20,8 @@ constexpr const char* kRunning = "not paused";
 constexpr const char* kPaused = "paused";
 constexpr int kTellsState = 140'000;
 constexpr Duration kStill = 1s;
+// A question to our own database may outlast the deadline a little: its answer is the reason.
+constexpr Duration kForTheReason = 2s;
 
 [[noreturn]] void refuse_rights(const Error& error, const ReplicationSql& sql) {
   throw Error(Fault::Auth, error.text() + "; at the primary: GRANT EXECUTE ON FUNCTION " +
@@ -29,8 +31,9 @@ constexpr Duration kStill = 1s;
 
 ReplayChange change(Db& db, Clock& clock, Instant deadline, const std::string& wanted) {
   const ReplicationSql sql = replication_sql(db.server_version());
+  const Instant end = deadline + kForTheReason;
   Standstill still(db.server_version());
-  ReplayChange done{false, read_progress(db, deadline)};
+  ReplayChange done{false, read_progress(db, end)};
   const auto reached = [&] {
     const bool there =
         done.now.pause == wanted && (wanted == kRunning || still.stands(done.now, clock.now()));
@@ -40,7 +43,7 @@ ReplayChange change(Db& db, Clock& clock, Instant deadline, const std::string& w
   if (reached()) return done;
   if (done.now.pause != wanted) {
     try {
-      db.ask(wanted == kRunning ? sql.resume : sql.pause, {}, deadline);
+      db.ask(wanted == kRunning ? sql.resume : sql.pause, {}, end);
     } catch (const Error& error) {
       if (error.text().starts_with("42501")) refuse_rights(error, sql);
       throw;
@@ -48,7 +51,7 @@ ReplayChange change(Db& db, Clock& clock, Instant deadline, const std::string& w
     done.changed = true;
   }
   for (;;) {
-    done.now = read_progress(db, deadline);
+    done.now = read_progress(db, end);
     if (reached()) return done;
     if (clock.now() >= deadline) {
       throw Error(Fault::Timeout, "replay should be '" + wanted + "' and is " +
@@ -113,7 +116,7 @@ std::string kept_there(Primary& primary, const std::string& slot, Instant deadli
 class Wait {
  public:
   Wait(Db& db, const DbTarget& target, Clock& clock, const WaitTimes& times)
-      : db_(db), target_(target), clock_(clock), times_(times), streamed_(clock.now()) {}
+      : db_(db), target_(target), clock_(clock), times_(times), followed_(clock.now()) {}
 
   CaughtUp run(const std::function<void(const std::string&)>& tell) {
     ask_primary();
@@ -133,9 +136,10 @@ class Wait {
   }
 
  private:
-  // A question to our own database may outlast the deadline a little: its answer is the reason.
-  Instant end() const { return times_.deadline + 2s; }
+  Instant end() const { return times_.deadline + kForTheReason; }
 
+  // The goal is kept as long as the primary is: one that is written to all the time would never be
+  // reached. Positions of two timelines cannot be compared, so a new one is a new goal.
   void ask_primary() {
     Primary primary(target_, clock_, std::min(clock_.now() + 5s, end()));
     const Primary::Identity identity = primary.identify(std::min(clock_.now() + 5s, end()));
@@ -145,26 +149,26 @@ class Wait {
                                    ") is a standby itself: say with --primary "
                                    "where the writing one is");
     }
-    if (const std::string mine = own_system(); !mine.empty() && mine != identity.system) {
-      throw Error(Fault::Mismatch, where_ + " is the primary of another cluster (system " +
-                                       escape(identity.system) + ", here " + escape(mine) + ")");
+    their_system_ = identity.system;
+    judge_cluster();
+    if (branch_.timeline != identity.timeline) {
+      branch_ = {identity.timeline,
+                 primary.history(identity.timeline, std::min(clock_.now() + 5s, end()))};
+      goal_ = identity.flushed;
     }
-    if (goal_ == 0) goal_ = identity.flushed;
+    heard_ = clock_.now();
   }
 
-  std::string own_system() {
-    if (db_.server_version() < 90'600) return "";
-    try {
-      const auto rows = db_.ask("select system_identifier from pg_control_system()", {}, end());
-      return rows.empty() ? "" : rows[0][0].value_or("");
-    } catch (const Error& error) {
-      if (error.fault() == Fault::Mismatch) return "";
-      throw;
-    }
+  void judge_cluster() const {
+    if (system_.empty() || system_ == their_system_) return;
+    throw Error(Fault::Mismatch, where_ + " is the primary of another cluster (system " +
+                                     escape(their_system_) + ", here " + escape(system_) + ")");
   }
 
   bool is_there(const ReplicationStatus& status) {
     if (!status.standby) throw Error(Fault::Role, "this database has become a primary");
+    system_ = status.system;
+    judge_cluster();
     if (status.pause != kRunning) {
       throw Error(Fault::Paused, "replay is " + escape(status.pause) +
                                      ", so this standby cannot catch up: resume it first");
@@ -175,17 +179,19 @@ class Wait {
                   "primary: GRANT pg_monitor TO it");
     }
     const bool streams = has_settled(status);
-    if (streams) streamed_ = clock_.now();
-    const bool replayed = status.replayed && *status.replayed >= goal_;
-    if (streams && replayed) return true;
-    if (!streams) judge_receiver(status);
-    if (streams && status.receiver && status.receiver->message_ago) judge_silence(status);
+    const bool astray = goes_astray(status);
+    const bool follows = streams && has_timeline(status);
+    const bool moved = has_moved(status);
+    if (follows || (moved && !astray)) followed_ = clock_.now();
+    if (follows && status.replayed && *status.replayed >= goal_) return is_still_primary();
+    if (!follows) judge_receiver(status, astray || !streams);
+    if (follows && status.receiver && status.receiver->message_ago) judge_silence(status);
     return false;
   }
 
   bool has_settled(const ReplicationStatus& status) {
     if (!status.receiver_told) return true;
-    if (!status.receiver || status.receiver->status != "streaming") {
+    if (!status.streams()) {
       receiver_.clear();
       return false;
     }
@@ -196,10 +202,49 @@ class Wait {
     return clock_.now() - seen_ >= kSettled;
   }
 
-  // A receiver that was cut off comes back within seconds (wal_retrieve_retry_interval).
-  void judge_receiver(const ReplicationStatus& status) {
-    if (clock_.now() - streamed_ < times_.patience && clock_.now() < times_.deadline) return;
+  bool has_timeline(const ReplicationStatus& status) const {
+    return !status.receiver_told || status.receiver->timeline == branch_.timeline;
+  }
+
+  // It receives what the primary that we asked never had, or has left behind: it follows another
+  // one, or ours is a new one by now.
+  bool goes_astray(const ReplicationStatus& status) {
+    const auto strays = [&] {
+      return status.streams() && status.receiver->timeline && !has_timeline(status) &&
+             !leads_to(branch_, *status.receiver->timeline, status.received.value_or(0));
+    };
+    if (strays() && clock_.now() - heard_ >= 1s) ask_primary();
+    return strays();
+  }
+
+  // One that has much to read, of its own log or of an earlier timeline, is on its way.
+  bool has_moved(const ReplicationStatus& status) {
+    const std::uint64_t received = status.received.value_or(0);
+    const std::uint64_t replayed = status.replayed.value_or(0);
+    const bool moved = received > received_ || replayed > replayed_;
+    received_ = std::max(received_, received);
+    replayed_ = std::max(replayed_, replayed);
+    return moved;
+  }
+
+  // In the meantime another one may have been promoted, which the old one's receiver is not told.
+  bool is_still_primary() {
+    if (clock_.now() - heard_ < 1s) return true;
+    const std::uint32_t timeline = branch_.timeline;
+    ask_primary();
+    return branch_.timeline == timeline;
+  }
+
+  // A receiver that was cut off comes back within seconds (wal_retrieve_retry_interval), and after
+  // a promotion it takes a moment to the new timeline.
+  void judge_receiver(const ReplicationStatus& status, bool hopeless) {
+    const bool late = hopeless && clock_.now() >= times_.deadline;
+    if (clock_.now() - followed_ < times_.patience && !late) return;
     ask_primary();  // the better reason, when it is gone
+    if (status.streams()) {
+      if (has_timeline(status)) return;
+      throw Error(Fault::Mismatch, other_primary_text(*status.receiver, where_, branch_.timeline));
+    }
     const std::string word = status.receiver ? quote(status.receiver->status) : "not running";
     throw Error(Fault::Mismatch, "the receiver does not stream (it is " + word + "), though " +
                                      where_ + " answers: see the log of PostgreSQL here");
@@ -226,11 +271,14 @@ class Wait {
   const DbTarget& target_;
   Clock& clock_;
   const WaitTimes& times_;
-  Instant streamed_;
-  Instant asked_{};
+  Instant followed_;      // when it last did, or was on its way
+  Instant asked_{};       // because of its silence
+  Instant heard_{};       // the primary's last answer
   std::string receiver_;  // its pid
   Instant seen_{};
-  std::string where_;
+  std::uint64_t received_ = 0, replayed_ = 0;
+  std::string where_, their_system_, system_;
+  Branch branch_;  // of the primary, as is the goal
   std::uint64_t goal_ = 0;
 };
 
@@ -288,6 +336,21 @@ ReplicationStatus read_settled(Db& db, const std::string& user, Clock& clock, In
   }
   if (status.receiver) status.receiver->status = "restarting";
   return status;
+}
+
+void look_again(Db& db, ReplicationStatus& status, double enough, Clock& clock, Instant deadline) {
+  constexpr int kLooks = 4;
+  constexpr Duration kMoment = 200ms;
+  const Position end = status.known_end();
+  for (int i = 0; i < kLooks && status.lag_seconds().value_or(0) > enough; ++i) {
+    if (clock.now() + kMoment >= deadline) return;
+    if (i > 0) clock.poll({}, clock.now() + kMoment);
+    const ReplayProgress now = read_progress(db, deadline);
+    status.received = now.received;
+    status.replayed = now.replayed;
+    status.pause = now.pause;
+    status.moves = end && now.replayed && *now.replayed >= *end;
+  }
 }
 
 }  // namespace xs

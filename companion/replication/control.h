@@ -60,9 +60,12 @@ struct CaughtUp {
 };
 
 // Asks the primary for its position now and waits until it is replayed here, with the receiver
-// streaming. `tell` is called about once a second with a line. Throws what Primary throws when it
-// is not reached (at the start, and when it falls silent), Paused (replay is paused), Mismatch (the
-// receiver does not stream, or follows another cluster), Timeout, and Role.
+// streaming its timeline; a position of another timeline is none. The primary is asked once more in
+// the end, and when the receiver goes to a timeline that it does not lead to: a new one's position
+// is waited for. `tell` is called about once a second with a line. Throws what Primary throws when
+// it is not reached (at the start, in the end, and when it falls silent), Paused (replay is
+// paused), Mismatch (the receiver does not stream, or follows another primary or cluster), Timeout,
+// and Role.
 CaughtUp wait_for_primary(Db& db, const ReplicationAccess& access, Clock& clock,
                           const WaitTimes& times,
                           const std::function<void(const std::string&)>& tell);
@@ -71,5 +74,10 @@ CaughtUp wait_for_primary(Db& db, const ReplicationAccess& access, Clock& clock,
 // primary has agreed, so one that is refused again and again would pass for it. One that never
 // lasts has the state "restarting".
 ReplicationStatus read_settled(Db& db, const std::string& user, Clock& clock, Instant deadline);
+
+// Work after a rest looks like hours of lag, when the primary is asked after replay is. As long as
+// the lag is more than so many seconds, looks again a few times whether replay comes to where the
+// log ended at first: then the seconds are 0. Throws what read_progress() throws.
+void look_again(Db& db, ReplicationStatus& status, double enough, Clock& clock, Instant deadline);
 
 }  // namespace xs

@@ -68,20 +68,94 @@ void judge_receiver(const ReplicationStatus& status, const ReplicationLimits& li
   }
 }
 
+// Of a standby, what a slot is for is not known here: an old primary brings its own along.
+std::string slot_mend(const ReplicationStatus& status, const SlotLine& slot) {
+  if (!status.standby) {
+    return "set the standby up anew (`setup primary` here, then `setup standby --reclone` there)";
+  }
+  return "unless something follows this node, select pg_drop_replication_slot(" + quote(slot.name) +
+         ")";
+}
+
+void judge_slots(const ReplicationStatus& status, Findings& findings) {
+  for (const SlotLine& slot : status.slots) {
+    const std::string who = "slot " + quote(slot.name);
+    const auto kept = status.retained(slot);
+    if (slot.wal_status == "lost") {
+      findings.push_back({Health::Critical, who + " has lost WAL that its standby needs: " +
+                                                slot_mend(status, slot)});
+    } else if (slot.wal_status == "unreserved") {
+      findings.push_back({Health::Critical, who + " is about to lose WAL that its standby needs"});
+    } else if (!slot.active && !status.standby) {
+      findings.push_back({Health::Warning, who + " is not in use and keeps " +
+                                               (kept ? bytes_text(*kept) : "no") + " of WAL"});
+    } else if (!slot.active && kept && slot.type == "physical") {
+      // A logical one may be the primary's, kept in step here (17).
+      findings.push_back(
+          {Health::Warning, who + " is not in use and keeps " + bytes_text(*kept) +
+                                " of WAL at this standby: " + slot_mend(status, slot)});
+    }
+  }
+}
+
+// A primary that answers must be the one that we follow.
+void judge_answer(const ReplicationStatus& status, Findings& findings) {
+  if (!status.primary) return;
+  const PrimaryAnswer& primary = *status.primary;
+  if (status.asked_another_cluster()) {
+    findings.push_back({Health::Critical, primary.where + " is of another cluster (system " +
+                                              escape(primary.system) + ", here " +
+                                              escape(status.system) + ")"});
+  } else if (!primary.standby && status.follows_another()) {
+    findings.push_back({Health::Critical, other_primary_text(*status.receiver, primary.where,
+                                                             primary.branch.timeline)});
+  }
+}
+
+std::string why_no_lag(const ReplicationStatus& status) {
+  if (!status.replayed) return "the database does not tell how far it is";
+  std::string unknown = "how far behind the primary is not known";
+  if (!status.primary) return unknown;
+  const PrimaryAnswer& primary = *status.primary;
+  if (!primary.trouble.empty()) return unknown + ": " + primary.trouble;
+  if (primary.standby) {
+    return unknown + ": " + primary.where +
+           " is a standby itself; say with --primary where the writing one is";
+  }
+  return unknown;
+}
+
 void judge_standby(const ReplicationStatus& status, const ReplicationLimits& limits,
                    Findings& findings) {
   judge_receiver(status, limits, findings);
   if (status.pause != "not paused") {
     findings.push_back({Health::Warning, "replay: " + escape(status.pause)});
   }
+  judge_answer(status, findings);
   const auto bytes = status.lag_bytes();
   const auto seconds = status.lag_seconds();
-  const Health lag = judge_lag(limits, bytes, seconds);
-  if (!bytes) {
-    findings.push_back({Health::Unknown, "the database does not tell how far it is"});
+  if (bytes) {
+    findings.push_back(
+        {judge_lag(limits, bytes, seconds), lag_text(bytes, seconds) + " behind the primary"});
   } else {
-    findings.push_back({lag, lag_text(bytes, seconds) + " behind the primary"});
+    findings.push_back({Health::Unknown, why_no_lag(status)});
   }
+  judge_slots(status, findings);
+}
+
+// With wal_sender_timeout = 0 one that is cut off is in the list for ever. When it last spoke is
+// told by its own clock, so silence and a clock that is behind look the same, and behind a clock
+// that is ahead silence is not seen.
+void judge_silence(const StandbyLine& line, const ReplicationLimits& limits, Findings& findings) {
+  if (!line.reply_ago || std::abs(*line.reply_ago) <= limits.silence) return;
+  const std::string who = "standby " + quote(line.name);
+  const std::string span = span_text(static_cast<std::int64_t>(std::abs(*line.reply_ago)));
+  findings.push_back({Health::Warning, *line.reply_ago > 0
+                                           ? who + " is silent for " + span +
+                                                 ", or its clock is that far behind this one's"
+                                           : "the clock of " + who + " is " + span +
+                                                 " ahead of this one's, so that nobody sees when "
+                                                 "it is silent"});
 }
 
 void judge_lines(const ReplicationStatus& status, const ReplicationLimits& limits,
@@ -94,32 +168,9 @@ void judge_lines(const ReplicationStatus& status, const ReplicationLimits& limit
     if (line.state != "streaming") {
       findings.push_back({Health::Warning, who + " is in state " + quote(line.state)});
     }
-    // With wal_sender_timeout = 0 one that is cut off is in the list for ever.
-    if (line.reply_ago && *line.reply_ago > limits.silence) {
-      findings.push_back(
-          {Health::Warning,
-           who + " is silent for " + span_text(static_cast<std::int64_t>(*line.reply_ago))});
-    }
+    judge_silence(line, limits, findings);
     findings.push_back(
         {judge_lag(limits, bytes, seconds), who + " is " + lag_text(bytes, seconds) + " behind"});
-  }
-}
-
-void judge_slots(const ReplicationStatus& status, Findings& findings) {
-  for (const SlotLine& slot : status.slots) {
-    const std::string who = "slot " + quote(slot.name);
-    const auto kept = status.retained(slot);
-    if (slot.wal_status == "lost") {
-      findings.push_back(
-          {Health::Critical,
-           who + " has lost WAL that its standby needs: set the standby up anew (`setup "
-                 "primary` here, then `setup standby --reclone` there)"});
-    } else if (slot.wal_status == "unreserved") {
-      findings.push_back({Health::Critical, who + " is about to lose WAL that its standby needs"});
-    } else if (!slot.active) {
-      findings.push_back({Health::Warning, who + " is not in use and keeps " +
-                                               (kept ? bytes_text(*kept) : "no") + " of WAL"});
-    }
   }
 }
 
@@ -200,6 +251,12 @@ void add_limit(LagLimit& limit, const std::string& text) {
                 quote(text) + " is no limit: give a size such as 16MB or a time such as 60s, 5min");
   }
   limit.bytes = bytes;
+}
+
+void ReplicationLimits::raise_crit() {
+  // An empty one is no limit, and less than any.
+  if (crit.bytes) crit.bytes = std::max(crit.bytes, warn.bytes);
+  if (crit.seconds) crit.seconds = std::max(crit.seconds, warn.seconds);
 }
 
 Health order_findings(std::vector<Judgement>& findings) {

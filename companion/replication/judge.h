@@ -30,6 +30,9 @@ struct ReplicationLimits {
   LagLimit crit{256U << 20, 600.0};
   double silence = 90;    // seconds since the primary's last message
   unsigned standbys = 0;  // of a primary: how many there should be
+
+  // Nothing is critical before it is a warning.
+  void raise_crit();
 };
 
 struct Judgement {

@@ -113,7 +113,8 @@ Door try_host(const DbHost& host, const Survivor& own, Clock& clock, Instant dea
   }
   std::vector<std::string> addresses;
   try {
-    addresses = look_up(host.host, clock, deadline);
+    addresses = host.address.empty() ? look_up(host.host, clock, deadline)
+                                     : std::vector<std::string>{host.address};
   } catch (const Error& error) {
     reason = error.text();
     return Door::Mute;

@@ -76,8 +76,11 @@ std::string standby_text(const ReplicationStatus& status) {
     const PrimaryAnswer& primary = *status.primary;
     text +=
         "  primary   " + (primary.where.empty() ? "" : primary.where + ": ") +
-        (primary.position ? "at " + lsn_text(*primary.position) : "no answer: " + primary.trouble) +
-        "\n";
+        (primary.position ? "at " + lsn_text(*primary.position) : "no answer: " + primary.trouble);
+    if (primary.branch.timeline != 0)
+      text += ", timeline " + std::to_string(primary.branch.timeline);
+    if (primary.standby) text += ", a standby itself";
+    text += "\n";
   }
   text += "  receiver  " + receiver_text(status) + "\n";
   text += "  received  " + at(status.received) + "\n";
@@ -135,15 +138,22 @@ void add_standby(json& object, const ReplicationStatus& status) {
                           {"host", safe_json(line.host)},
                           {"port", safe_json(line.port)},
                           {"slot", safe_json(line.slot)},
+                          {"timeline", or_null(line.timeline)},
                           {"flushed_lsn", lsn(line.flushed)},
                           {"primary_end_lsn", lsn(line.primary_end)},
                           {"message_age_seconds", or_null(line.message_ago)}};
   }
   object["primary"] = nullptr;
   if (status.primary) {
-    object["primary"] = {{"where", safe_json(status.primary->where)},
-                         {"position", lsn(status.primary->position)},
-                         {"trouble", safe_json(status.primary->trouble)}};
+    const PrimaryAnswer& primary = *status.primary;
+    const bool told = primary.trouble.empty();
+    object["primary"] = {
+        {"where", safe_json(primary.where)},
+        {"position", lsn(primary.position)},
+        {"system", primary.system.empty() ? json(nullptr) : safe_json(primary.system)},
+        {"timeline", primary.branch.timeline == 0 ? json(nullptr) : json(primary.branch.timeline)},
+        {"standby", told ? json(primary.standby) : json(nullptr)},
+        {"trouble", safe_json(primary.trouble)}};
   }
 }
 
@@ -153,6 +163,16 @@ std::string bytes_text(std::uint64_t bytes) {
   if (bytes < (20U << 10)) return std::to_string(bytes) + " bytes";
   if (bytes < (20U << 20)) return std::to_string(bytes >> 10U) + " KiB";
   return std::to_string(bytes >> 20U) + " MiB";
+}
+
+std::string other_primary_text(const ReceiverLine& receiver, const std::string& where,
+                               std::uint32_t timeline) {
+  std::string text = "this standby follows another primary: it receives timeline " +
+                     (receiver.timeline ? std::to_string(*receiver.timeline) : "-");
+  if (!receiver.host.empty())
+    text += " from " + escape(receiver.host) + ":" + escape(receiver.port);
+  return text + ", and " + where + " is the primary of timeline " + std::to_string(timeline) +
+         ". Only one of the two may run; `replication rejoin --primary` lets a node follow it";
 }
 
 std::string number_text(double value) {

@@ -36,10 +36,15 @@ class Cells {
   }
   // A clock that stepped back makes an age of less than nothing.
   std::optional<double> seconds(Column column) const {
+    const auto value = difference(column);
+    return value ? std::optional<double>(std::max(*value, 0.0)) : std::nullopt;
+  }
+  // Of two clocks.
+  std::optional<double> difference(Column column) const {
     const auto& cell = (*this)[column];
     if (!cell) return std::nullopt;
     const double value = std::strtod(cell->c_str(), nullptr);
-    return std::isfinite(value) ? std::max(value, 0.0) : 0.0;
+    return std::isfinite(value) ? value : 0.0;
   }
 
  private:
@@ -74,7 +79,7 @@ StandbyLine to_standby(const DbRow& row) {
   line.replay_lag = cells.seconds(C::ReplayLag);
   line.sync_priority = cells.text(C::SyncPriority);
   line.sync_state = cells.text(C::SyncState);
-  line.reply_ago = cells.seconds(C::ReplyAgo);
+  line.reply_ago = cells.difference(C::ReplyAgo);
   line.tls = cells.text(C::Tls);
   line.tls_subject = cells.text(C::TlsSubject);
   return line;
@@ -124,6 +129,7 @@ void read_node(Db& db, const ReplicationSql& sql, ReplicationStatus& status, Ins
   status.replayed = cells.position(C::Replayed);
   status.replayed_ago = cells.seconds(C::ReplayedAgo);
   status.timeline = timeline_of(cells);
+  status.system = cells.text(C::System);
   status.synchronous_names = cells.text(C::SyncNames);
   const auto limit = cells.count(C::SlotLimit);  // "-1" is no number
   if (limit) status.slot_limit = *limit << 20U;
@@ -148,14 +154,31 @@ std::optional<std::uint64_t> distance(const Position& end, const Position& begin
 
 bool StandbyLine::is_backup() const { return state == "backup" || name == "pg_basebackup"; }
 
+bool ReplicationStatus::streams() const { return receiver && receiver->status == "streaming"; }
+
+bool ReplicationStatus::asked_another_cluster() const {
+  return primary && !primary->system.empty() && !system.empty() && primary->system != system;
+}
+
+bool ReplicationStatus::follows_another() const {
+  if (!primary || primary->branch.timeline == 0 || !streams() || !receiver->timeline) return false;
+  return *receiver->timeline != primary->branch.timeline &&
+         !leads_to(primary->branch, *receiver->timeline, received.value_or(0));
+}
+
 Position ReplicationStatus::known_end() const {
+  const bool told = primary && primary->position;
+  if (told && (primary->standby || asked_another_cluster() || follows_another())) {
+    return std::nullopt;
+  }
+  if (!told && !streams()) return std::nullopt;
   Position end = received;
   const auto raise = [&end](const Position& other) {
     if (other && (!end || *other > *end)) end = other;
   };
   raise(replayed);
-  if (receiver) raise(receiver->primary_end);
-  if (primary) raise(primary->position);
+  if (streams()) raise(receiver->primary_end);
+  if (told) raise(primary->position);
   return end;
 }
 
@@ -166,7 +189,7 @@ std::optional<std::uint64_t> ReplicationStatus::lag_bytes() const {
 std::optional<double> ReplicationStatus::lag_seconds() const {
   const auto bytes = lag_bytes();
   if (!bytes) return std::nullopt;
-  return *bytes == 0 ? 0.0 : replayed_ago;
+  return *bytes == 0 || moves ? 0.0 : replayed_ago;
 }
 
 std::optional<std::uint64_t> ReplicationStatus::lag_bytes(const StandbyLine& line) const {

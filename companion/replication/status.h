@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "companion/db.h"
+#include "companion/replication/timeline.h"
 
 namespace xs {
 
@@ -23,6 +24,8 @@ struct StandbyLine {
   Position sent, write, flush, replay;
   std::optional<double> replay_lag;  // seconds, as the server measures; 10 and newer
   std::string sync_priority, sync_state;
+  // Seconds from its clock, when it last spoke, to ours now: below 0 where its clock is ahead. 12
+  // and newer.
   std::optional<double> reply_ago;
   std::string tls, tls_subject;  // empty: none
 
@@ -50,7 +53,10 @@ struct ReceiverLine {
 struct PrimaryAnswer {
   std::string where;
   Position position;
-  std::string trouble;  // instead of a position
+  std::string system;    // empty: not told
+  Branch branch;         // timeline 0: not told
+  bool standby = false;  // it is none
+  std::string trouble;   // instead of all that
 };
 
 struct ReplicationStatus {
@@ -59,6 +65,7 @@ struct ReplicationStatus {
   bool standby = false;
   bool hidden = false;  // the server does not show this user everything
   std::string user;
+  std::string system;  // of initdb; empty: before 9.6
   std::optional<std::uint32_t> timeline;
   Position position;  // flushed here
   std::vector<StandbyLine> standbys;
@@ -73,11 +80,17 @@ struct ReplicationStatus {
   std::optional<double> replayed_ago;
   std::string pause;  // "not paused", "pause requested", "paused"
   std::optional<PrimaryAnswer> primary;
+  bool moves = false;  // replay has come to where the log ended a moment before
 
-  // How far the primary is known to be: by its own word, by the receiver's, by what came.
+  bool streams() const;
+  // The answer is of another cluster, or of a primary whose timeline is not what we receive.
+  bool asked_another_cluster() const;
+  bool follows_another() const;
+  // How far the primary is: by its own word, by that of a receiver that streams, by what came. A
+  // standby's word, or another primary's, is none, and neither is what once came.
   Position known_end() const;
-  // Of a standby, bytes and seconds behind known_end(); 0 seconds when nothing is missing, however
-  // long ago the last transaction was.
+  // Of a standby, bytes and seconds behind known_end(); 0 seconds when nothing is missing, or it is
+  // just about to come, however long ago the last transaction was.
   std::optional<std::uint64_t> lag_bytes() const;
   std::optional<double> lag_seconds() const;
   // The same of a standby in our list.

@@ -90,4 +90,10 @@ std::string log_file(const Branch& branch, std::uint64_t position, std::uint64_t
   return digits.data();
 }
 
+bool leads_to(const Branch& branch, std::uint32_t timeline, std::uint64_t received) {
+  return std::any_of(branch.history.begin(), branch.history.end(), [&](const TimelineEnd& one) {
+    return one.timeline == timeline && received < one.end;
+  });
+}
+
 }  // namespace xs

@@ -46,4 +46,7 @@ std::uint64_t begin_of(const Branch& branch, std::uint32_t timeline);
 std::uint32_t file_timeline(const Branch& branch, std::uint64_t position, std::uint64_t segment);
 std::string log_file(const Branch& branch, std::uint64_t position, std::uint64_t segment);
 
+// Whether who has received so much of a timeline has still to come to where `branch` leaves it.
+bool leads_to(const Branch& branch, std::uint32_t timeline, std::uint64_t received);
+
 }  // namespace xs

@@ -77,7 +77,9 @@ std::string node_sql(const Names& names, int version) {
          ",\n  current_setting('synchronous_standby_names'),\n  " +
          (version >= kSlotLimit
               ? "(select setting from pg_settings where name = 'max_slot_wal_keep_size')"
-              : "null");
+              : "null") +
+         ",\n  " +
+         (version >= kControlData ? "(select system_identifier from pg_control_system())" : "null");
 }
 
 std::string standbys_sql(const Names& names, int version) {

@@ -33,6 +33,7 @@ enum class NodeColumn : std::size_t {
   TimelineNumber,  // at the last checkpoint
   SyncNames,
   SlotLimit,  // max_slot_wal_keep_size, MB; -1: none
+  System,     // of initdb, the same on all copies
   Count
 };
 enum class StandbyColumn : std::size_t {
@@ -49,7 +50,7 @@ enum class StandbyColumn : std::size_t {
   ReplayLag,  // seconds
   SyncPriority,
   SyncState,
-  ReplyAgo,  // seconds
+  ReplyAgo,  // seconds, by the standby's clock then and ours now
   Tls,       // its version; null: none
   TlsSubject,
   Count

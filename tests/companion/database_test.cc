@@ -303,6 +303,8 @@ TEST_CASE("replication: a real standby streams, pauses, lags and loses its prima
   REQUIRE(standby->says("select count(*) from pg_stat_wal_receiver", "0"));
   CHECK(ask().message == "Database replication is not working");
   CHECK_THAT(ask().detail, Contains("no receiver runs"));
+  // Nobody knows how far it is behind, and a graph must not say 0.
+  CHECK(ask().measured.empty());
 }
 
 TEST_CASE("replication: an idle standby that is caught up has no lag in seconds", "[companion]") {
@@ -337,8 +339,10 @@ TEST_CASE("replication: an idle standby that is caught up has no lag in seconds"
     state.received = *state.received + 1;
     CHECK_FALSE(judge_replication(state, settings).ok);
   }
+  CHECK(state.lag_is_known(settings));
   SECTION("a primary that is silent") {
     state.message_ago = 91;
+    CHECK_FALSE(state.lag_is_known(settings));
     CHECK_THAT(judge_replication(state, settings).detail, Contains("silent for 91 s"));
   }
   SECTION("a receiver that waits") {

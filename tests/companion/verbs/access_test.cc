@@ -23,6 +23,11 @@ TEST_CASE("replication verbs: WAL beyond the slot's limit is lost, and said",
   const auto standby = primary.make_standby({"wal_retrieve_retry_interval = 100ms"});
   const Operator admin;
   REQUIRE(streams(*standby));
+  standby->sql("select pg_create_physical_replication_slot('left_over', true)");
+  CHECK_THAT(admin.run(1, *standby, {"status", "--check"}),
+             Contains("REPLICATION WARNING - standby, slot 'left_over' is not in use and keeps ") &&
+                 Contains("select pg_drop_replication_slot('left_over')"));
+  standby->sql("select pg_drop_replication_slot('left_over')");
   standby->stop();
   REQUIRE(primary.says("select active from pg_replication_slots", "f"));
   CHECK_THAT(admin.run(1, primary, {"status", "--check"}),
@@ -145,6 +150,11 @@ TEST_CASE("replication verbs: a client's certificate is the login, and is shown"
       admin.fail(10, *standby,
                  {"wait", "--primary", "sslrootcert=" + admin.dir.write("other.crt", node.pem())}),
       Contains("certificate verify failed"));
+  // A file that is missing here is no login that is refused there.
+  CHECK_THAT(admin.fail(10, *standby, {"wait", "--primary", "sslrootcert=" + (admin.dir / "none")}),
+             Contains("root certificate file") && Contains("does not exist"));
+  CHECK_THAT(admin.fail(42, *standby, {"status", "--user", "nosuch"}),
+             Contains("nosuch") && Contains("does not exist"));
 
   // A password in primary_conninfo, as the Central Server's guide has it, is used and not shown.
   standby->sql(
@@ -156,4 +166,15 @@ TEST_CASE("replication verbs: a client's certificate is the login, and is shown"
   REQUIRE(streams(*standby));
   CHECK_THAT(admin.run(0, *standby, {"wait"}), Contains("the position of 127.0.0.1:"));
   CHECK_THAT(admin.run(0, *standby, {"status", "--json"}), Contains("\"position\": \"0/"));
+
+  // A name that the receiver need not look up, and so nobody need.
+  standby->sql(
+      "alter system set primary_conninfo = 'host=nowhere.invalid hostaddr=127.0.0.1 port=" +
+      std::to_string(primary.port()) +
+      " user=ss3 password=s3cret sslmode=disable application_name=by_address'");
+  standby->sql("select pg_reload_conf()");
+  REQUIRE(primary.says(
+      "select state from pg_stat_replication where application_name = 'by_address'", "streaming"));
+  REQUIRE(streams(*standby));
+  CHECK_THAT(admin.run(0, *standby, {"wait"}), Contains("the position of nowhere.invalid:"));
 }

@@ -29,6 +29,15 @@ ReplicationStatus healthy_standby() {
   return status;
 }
 
+PrimaryAnswer answer(std::uint64_t position) {
+  PrimaryAnswer answer;
+  answer.where = "ss1:5433";
+  answer.position = position;
+  answer.system = "1";
+  answer.branch.timeline = 1;
+  return answer;
+}
+
 StandbyLine line(const std::string& name, std::uint64_t replay) {
   StandbyLine one;
   one.name = name;
@@ -60,7 +69,7 @@ TEST_CASE("replication judge: a standby", "[companion]") {
   CHECK(health(status) == Health::Ok);
   CHECK(worst(status) == "0 bytes and 0 s behind the primary");
   SECTION("caught up with what it received, and the primary says there is more") {
-    status.primary = PrimaryAnswer{"ss1:5433", 6'000, ""};
+    status.primary = answer(6'000);
     CHECK(status.lag_bytes() == 1'000U);
     CHECK(status.lag_seconds() == 86'400.0);
     CHECK(health(status) == Health::Critical);
@@ -69,7 +78,66 @@ TEST_CASE("replication judge: a standby", "[companion]") {
     status.receiver.reset();
     CHECK(health(status) == Health::Critical);
     CHECK_THAT(worst(status), Contains("no receiver runs"));
-    status.receiver_told = false;  // before 9.6
+    // What came once is not all that there is.
+    CHECK_FALSE(status.lag_bytes());
+    CHECK_FALSE(status.lag_seconds());
+    const ReplicationVerdict verdict = judge(status, {});
+    CHECK(verdict.numbers(status, {}).empty());
+    CHECK_THAT(verdict.words(status), Contains("how far behind the primary is not known"));
+    const auto json = nlohmann::json::parse(replication_json(status, verdict));
+    CHECK(json["lag_bytes"].is_null());
+    CHECK(json["lag_seconds"].is_null());
+    CHECK_THAT(replication_text(status, verdict), Contains("0/1388, - behind"));
+    status.primary = answer(6'000);
+    CHECK(status.lag_bytes() == 1'000U);
+  }
+  SECTION("before 9.6, which tells of no receiver, the primary's word is all") {
+    status.receiver.reset();
+    status.receiver_told = false;
+    status.primary.emplace().trouble = "it is away";
+    CHECK(health(status) == Health::Unknown);
+    CHECK(worst(status) == "how far behind the primary is not known: it is away");
+    status.primary = answer(5'000);
+    CHECK(health(status) == Health::Ok);
+  }
+  SECTION("a standby's word is not the primary's") {
+    status.primary = answer(5'000);
+    status.primary->standby = true;
+    CHECK_FALSE(status.lag_bytes());
+    CHECK(health(status) == Health::Unknown);
+    CHECK_THAT(worst(status), Contains("not known: ss1:5433 is a standby itself; say with "
+                                       "--primary where the writing one is"));
+  }
+  SECTION("another cluster") {
+    status.system = "1";
+    status.primary = answer(5'000);
+    CHECK(health(status) == Health::Ok);
+    status.primary->system = "2";
+    CHECK_FALSE(status.lag_bytes());
+    CHECK(health(status) == Health::Critical);
+    CHECK(worst(status) == "ss1:5433 is of another cluster (system 2, here 1)");
+  }
+  SECTION("another timeline") {
+    status.receiver->timeline = 1;
+    status.receiver->host = "ss1";
+    status.receiver->port = "5433";
+    status.primary = answer(6'000);
+    status.primary->where = "ss2:5433";
+    status.primary->branch = {2, {{1, 5'001}}};  // on its way there
+    status.replayed_ago = 5;
+    CHECK(health(status) == Health::Ok);
+    CHECK(status.lag_bytes() == 1'000U);
+    status.primary->branch = GENERATE(Branch{2, {{1, 5'000}}}, Branch{2, {}}, Branch{3, {{2, 9}}});
+    CHECK_FALSE(status.lag_bytes());
+    CHECK(health(status) == Health::Critical);
+    CHECK_THAT(worst(status),
+               Contains("follows another primary: it receives timeline 1 from ss1:5433, and "
+                        "ss2:5433 is the primary of timeline "));
+    // Two that were promoted, and the other one has more.
+    status.receiver->timeline = 2;
+    status.primary->branch = {1, {}};
+    CHECK(health(status) == Health::Critical);
+    status.receiver->timeline = 1;
     CHECK(health(status) == Health::Ok);
   }
   SECTION("a receiver that waits") {
@@ -87,6 +155,22 @@ TEST_CASE("replication judge: a standby", "[companion]") {
       CHECK(worst(status) == std::string("replay: ") + pause);
     }
   }
+  SECTION("a slot that an old primary has brought along") {
+    status.slots = {{"ss2", "physical", false, 4'000, "reserved", std::nullopt}};
+    CHECK(health(status) == Health::Warning);
+    CHECK(worst(status) ==
+          "slot 'ss2' is not in use and keeps 1000 bytes of WAL at this standby: unless something "
+          "follows this node, select pg_drop_replication_slot('ss2')");
+    status.slots[0].active = true;
+    CHECK(health(status) == Health::Ok);
+    status.slots[0].wal_status = "lost";
+    CHECK(health(status) == Health::Critical);
+    CHECK_THAT(worst(status), Contains("pg_drop_replication_slot('ss2')"));
+    // Nothing is kept for one that was never used, nor by one that follows the primary's.
+    status.slots = {{"never", "physical", false, std::nullopt, "", std::nullopt},
+                    {"kept_in_step", "logical", false, 4'000, "reserved", std::nullopt}};
+    CHECK(health(status) == Health::Ok);
+  }
   SECTION("not shown is not fine") {
     status.hidden = true;
     status.user = "weak";
@@ -98,6 +182,7 @@ TEST_CASE("replication judge: a standby", "[companion]") {
     status.received.reset();
     status.replayed.reset();
     CHECK(health(status) == Health::Unknown);
+    CHECK(worst(status) == "the database does not tell how far it is");
   }
 }
 
@@ -118,7 +203,13 @@ TEST_CASE("replication judge: a primary", "[companion]") {
     CHECK(health(status) == Health::Ok);
     status.standbys[0].reply_ago = 91;
     CHECK(health(status) == Health::Warning);
-    CHECK(worst(status) == "standby 'ss2' is silent for 91 s");
+    CHECK(worst(status) ==
+          "standby 'ss2' is silent for 91 s, or its clock is that far behind this one's");
+    status.standbys[0].reply_ago = -90;
+    CHECK(health(status) == Health::Ok);
+    status.standbys[0].reply_ago = -91;
+    CHECK(health(status) == Health::Warning);
+    CHECK_THAT(worst(status), Contains("the clock of standby 'ss2' is 91 s ahead of this one's"));
   }
   SECTION("nobody, and fewer than there should be") {
     ReplicationLimits limits;
@@ -187,6 +278,20 @@ TEST_CASE("replication judge: limits have units", "[companion]") {
   }
 }
 
+TEST_CASE("replication judge: nothing is critical before it is a warning", "[companion]") {
+  ReplicationLimits limits;
+  limits.warn = {1U << 20, 3600.0};
+  limits.raise_crit();
+  CHECK(limits.crit.bytes == 256U << 20);
+  CHECK(limits.crit.seconds == 3600.0);
+  ReplicationStatus status = healthy_standby();
+  status.replayed = 4'000;
+  status.replayed_ago = 3'000;
+  CHECK(health(status, limits) == Health::Ok);
+  status.replayed_ago = 3'601;
+  CHECK(health(status, limits) == Health::Critical);
+}
+
 TEST_CASE("replication: a position survives being written and read", "[companion]") {
   for (const char* text : {"0/0", "0/4058A40", "16/B374D848", "FFFFFFFF/FFFFFFFF"}) {
     CHECK(lsn_text(parse_lsn(text)) == text);
@@ -208,6 +313,9 @@ TEST_CASE("replication: a primary is named by host and port, by words or by a UR
   CHECK(hosts("fe80::1") == Hosts{{"fe80::1", 5433}});
   CHECK(hosts("host=a,b port=1,2") == Hosts{{"a", 1}, {"b", 2}});
   CHECK(hosts("hostaddr=10.0.0.1 port=7") == Hosts{{"10.0.0.1", 7}});
+  // The name is what the certificate is compared with.
+  CHECK(hosts("host=a hostaddr=10.0.0.1 port=7") == Hosts{{"a", 7, "10.0.0.1"}});
+  CHECK(hosts("host=a,b hostaddr=,::1 port=7") == Hosts{{"a", 7}, {"b", 7, "::1"}});
   CHECK(hosts("postgresql://u@h:9/x") == Hosts{{"h", 9}});
   const DbTarget full = parse_conninfo(
       "user=ss2 password=s3cret host=ss1 sslmode=verify-full replication=true options=-cx=y "
@@ -219,8 +327,18 @@ TEST_CASE("replication: a primary is named by host and port, by words or by a UR
                                                                          {"sslcert", "/a b"}});
   // What the words do not say stays.
   CHECK(parse_conninfo("host=ss9", "here", full).user == "ss2");
-  for (const char* words :
-       {":1", "a:0", "a:x", "[::1", "nosuch=s3cret", "host=a port=x", "a=b=c"}) {
+  // Where nobody names a port: PostgreSQL's own in its words, serverconf's in an operator's.
+  const auto said = [](const std::string& words, const DbTarget& base) {
+    return parse_conninfo(words, "--primary", base).hosts;
+  };
+  CHECK(hosts("host=a,b user=x") == Hosts{{"a", 5432}, {"b", 5432}});
+  CHECK(hosts("postgresql://a") == Hosts{{"a", 5432}});
+  CHECK(said("host=a", {}) == Hosts{{"a", 5433}});
+  CHECK(said("host=b", parse_conninfo("host=a hostaddr=10.0.0.1", "x")) == Hosts{{"b", 5432}});
+  CHECK(said("user=c", parse_conninfo("host=a hostaddr=::1 port=7", "x")) ==
+        Hosts{{"a", 7, "::1"}});
+  for (const char* words : {":1", "a:0", "a:x", "[::1", "nosuch=s3cret", "host=a port=x", "a=b=c",
+                            "host=a,b hostaddr=::1"}) {
     CAPTURE(words);
     const auto error = thrown_by([&] { parse_conninfo(words, "--primary"); });
     REQUIRE(error);

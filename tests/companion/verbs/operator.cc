@@ -62,4 +62,11 @@ bool streams(const Postgres& standby) {
   return standby.says("select status from pg_stat_wal_receiver", "streaming");
 }
 
+bool is_waiting(const Postgres& standby) {
+  return standby.says(
+      "select count(*) > 0 from pg_stat_activity where application_name = 'xroad-companion' and "
+      "query like '%pg_get_wal_replay_pause_state%'",
+      "t");
+}
+
 }  // namespace xs::test

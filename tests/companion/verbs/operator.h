@@ -27,5 +27,7 @@ class Operator {
 };
 
 bool streams(const Postgres& standby);
+// Until a `wait` has heard the primary's position and looks at its own database.
+bool is_waiting(const Postgres& standby);
 
 }  // namespace xs::test

@@ -53,14 +53,6 @@ class Load {
   std::unique_ptr<Child> bench_;
 };
 
-// `wait` that has heard the primary's position and looks at its own database.
-bool is_waiting(const Postgres& standby) {
-  return standby.says(
-      "select count(*) > 0 from pg_stat_activity where application_name = 'xroad-companion' and "
-      "query like '%pg_get_wal_replay_pause_state%'",
-      "t");
-}
-
 }  // namespace
 
 TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion][replication]") {
@@ -82,6 +74,8 @@ TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion]
   CHECK_THAT(admin.run(0, primary, {"status", "--check", "--warn-lag", "1GB", "--warn-lag", "1h"}),
              Contains("REPLICATION OK - primary, standby 'standby1' is ") &&
                  Contains("standbys=1 worst_lag_bytes="));
+  CHECK_THAT(admin.run(0, primary, {"status", "--check", "--warn-lag", "1GB", "--warn-lag", "1h"}),
+             Contains("B;1073741824;1073741824;0 ") && Contains("s;3600;3600;0"));
   CHECK_THAT(admin.run(2, primary, {"status", "--check", "--standbys", "2"}),
              Contains("CRITICAL - primary, 1 of 2 standbys"));
 
@@ -120,6 +114,41 @@ TEST_CASE("replication verbs: pause, resume and wait under writes", "[companion]
   for (const char* verb : {"pause", "resume", "wait"}) {
     CHECK_THAT(admin.fail(46, primary, {verb}), Contains("standby") || Contains("is a primary"));
   }
+}
+
+TEST_CASE("replication verbs: a pause that a query holds up says so, and stands",
+          "[companion][replication]") {
+  if (without_postgres()) return;
+  Postgres primary;
+  const auto standby = primary.make_standby({"max_standby_streaming_delay = -1"});
+  const Operator admin;
+  REQUIRE(streams(*standby));
+  primary.sql("create table wanted as select 1 as one");
+  REQUIRE(standby->says("select count(*) from pg_tables where tablename = 'wanted'", "1"));
+  // Replay waits for the lock that a reader has, and looks at nothing else meanwhile.
+  Child reader(
+      {postgres_programs() + "/psql", "-h", standby->sockets(), "-p",
+       std::to_string(standby->port()), "-U", "postgres", "-c", "select pg_sleep(600) from wanted"},
+      admin.dir / "reader");
+  REQUIRE(standby->says(
+      "select count(*) from pg_locks l join pg_class c on c.oid = l.relation where relname = "
+      "'wanted' and granted",
+      "1"));
+  primary.sql("drop table wanted");
+  REQUIRE(standby->says(
+      "select count(*) from pg_stat_activity where backend_type = 'startup' and wait_event_type = "
+      "'Lock'",
+      "1"));
+
+  CHECK_THAT(admin.fail(30, *standby, {"pause", "--timeout", "1"}),
+             Contains("replay should be 'paused' and is 'pause requested' when the time is over (a "
+                      "long query of this standby can hold it up); the request stands"));
+  CHECK(standby->value("select pg_get_wal_replay_pause_state()") == "pause requested");
+  // And it does stand: nobody asks again.
+  standby->sql(
+      "select pg_terminate_backend(pid) from pg_stat_activity where query like '%wanted%' "
+      "and pid <> pg_backend_pid()");
+  CHECK(standby->says("select pg_get_wal_replay_pause_state()", "paused"));
 }
 
 TEST_CASE("replication verbs: wait does not run after a primary that is written to all the time",
@@ -228,6 +257,12 @@ TEST_CASE("replication verbs: wait tells one trouble from another", "[companion]
   REQUIRE(standby->says("select count(*) from pg_stat_wal_receiver", "0"));
   CHECK_THAT(admin.fail(10, *standby, {"wait"}), Contains("the primary: "));
   CHECK(admin.sees_no_receiver(*standby));
+  // What came is all replayed, and says nothing of what is missing.
+  CHECK_THAT(admin.run(2, *standby, {"status", "--check"}), !Contains("lag_bytes="));
+  const auto json =
+      nlohmann::json::parse(run_program(admin.line(*standby, {"status", "--json"})).out);
+  CHECK(json["lag_bytes"].is_null());
+  CHECK(json["lag_seconds"].is_null());
   standby->freeze();
   CHECK_THAT(admin.fail(11, *standby, {"wait", "--timeout", "1"}),
              Contains("this node's database"));

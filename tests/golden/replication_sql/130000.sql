@@ -6,7 +6,8 @@ select pg_is_in_recovery(),
   case when not pg_is_in_recovery() then pg_walfile_name(pg_current_wal_lsn()) end,
   (select timeline_id from pg_control_checkpoint()),
   current_setting('synchronous_standby_names'),
-  (select setting from pg_settings where name = 'max_slot_wal_keep_size');
+  (select setting from pg_settings where name = 'max_slot_wal_keep_size'),
+  (select system_identifier from pg_control_system());
 select r.pid, r.usename, r.application_name, host(r.client_addr), r.client_port, r.state,
   r.sent_lsn, r.write_lsn, r.flush_lsn, r.replay_lsn,
   extract(epoch from r.replay_lag), r.sync_priority, r.sync_state,

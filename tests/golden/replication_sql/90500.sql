@@ -6,6 +6,7 @@ select pg_is_in_recovery(),
   case when not pg_is_in_recovery() then pg_xlogfile_name(pg_current_xlog_location()) end,
   null,
   current_setting('synchronous_standby_names'),
+  null,
   null;
 select r.pid, r.usename, r.application_name, host(r.client_addr), r.client_port, r.state,
   r.sent_location, r.write_location, r.flush_location, r.replay_location,

@@ -6,7 +6,8 @@ select pg_is_in_recovery(),
   case when not pg_is_in_recovery() then pg_xlogfile_name(pg_current_xlog_location()) end,
   (select timeline_id from pg_control_checkpoint()),
   current_setting('synchronous_standby_names'),
-  null;
+  null,
+  (select system_identifier from pg_control_system());
 select r.pid, r.usename, r.application_name, host(r.client_addr), r.client_port, r.state,
   r.sent_location, r.write_location, r.flush_location, r.replay_location,
   null, r.sync_priority, r.sync_state,
