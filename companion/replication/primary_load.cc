@@ -113,6 +113,26 @@ void load_files(const PrimaryWork& work) {
   check_hba(work);
 }
 
+void check_waits(const PrimaryWork& work, const std::vector<std::string>& standbys) {
+  const std::string is = work.sql.value("select current_setting('synchronous_standby_names')");
+  if (is == synchronous_setting(standbys)) return;
+  const std::string place = work.sql.value(
+      "select coalesce((select sourcefile || ':' || sourceline from pg_file_settings where "
+      "lower(name) = 'synchronous_standby_names' order by seqno desc limit 1), 'nobody')");
+  throw Error(Fault::Refused,
+              "commits do not wait as our lines of " + quote(work.sql.cluster().conf_file()) +
+                  " say: synchronous_standby_names is " + quote(is) + ", by " + escape(place) +
+                  ": take that line out (one of postgresql.auto.conf: ALTER SYSTEM RESET "
+                  "synchronous_standby_names)");
+}
+
+bool emptied_by_auto_conf(const LocalSql& sql) {
+  return sql.value(
+             "select coalesce((select setting = '' from pg_file_settings where lower(name) = "
+             "'synchronous_standby_names' and sourcefile like '%/postgresql.auto.conf' "
+             "order by seqno desc limit 1), false)::text") == "true";
+}
+
 void fall_back(const PrimaryWork& work) {
   const Cluster& cluster = work.sql.cluster();
   if (!find_server(cluster)) {

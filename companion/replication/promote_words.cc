@@ -76,8 +76,9 @@ std::string next_words(const Promoted& promoted) {
   if (promoted.emptied) {
     text +=
         "7. synchronous_standby_names has been made empty, so nothing waits for a standby, AND A "
-        "WRITE IS SAFE ONLY HERE. When a standby streams again: alter system reset "
-        "synchronous_standby_names; then `setup primary --profile synchronous`.\n";
+        "WRITE IS SAFE ONLY HERE. When a standby streams again, `setup primary --profile "
+        "synchronous` makes writes wait for it; in another profile, alter system reset "
+        "synchronous_standby_names.\n";
   }
   return text;
 }
