@@ -37,7 +37,7 @@ std::vector<std::string> waited_for(const PrimaryWork& work) {
   const bool ours = now && !conf_value(*block, "primary_conninfo");
   std::vector<std::string> names = ours ? synchronous_names(*now) : work.plan.synchronous;
   std::erase_if(names, [&](const std::string& name) {
-    return std::find(work.drop.begin(), work.drop.end(), name) != work.drop.end();
+    return name == "*" || std::find(work.drop.begin(), work.drop.end(), name) != work.drop.end();
   });
   return names;
 }

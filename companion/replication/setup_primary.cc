@@ -215,6 +215,7 @@ WorkPlan plan_primary(const PrimarySetup& given, Clock& clock, const Wall& wall)
   check_login(setup);
   check_roles(sql, names_of(setup.standbys), {setup.plan.group, before.group});
   check_connected(sql, setup);
+  const std::string away = check_waited_for(sql, setup, before);
   const PkiPlace place{setup.pki, cluster, wall};
   if (path_exists(setup.pki)) directory_user(setup.pki, cluster);
   if (!setup.given.ca.empty()) check_given(setup, place);
@@ -231,6 +232,7 @@ WorkPlan plan_primary(const PrimarySetup& given, Clock& clock, const Wall& wall)
   for (const NodeSpec& standby : setup.standbys) add_bundle(plan, setup, place, standby, sql);
   add_database_steps(plan, work);
   add_notes(plan, setup, cluster);
+  if (!away.empty()) plan.note(away);
   return plan;
 }
 
