@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "companion/replication/cluster_tools.h"
+#include "companion/replication/served_certificate.h"
 
 namespace xs {
 namespace {
@@ -155,7 +156,8 @@ WorkStep load_step(const PrimaryWork& work) {
     const PkiPaths& pki = work.plan.pki;
     return has_read(work.sql,
                     {cluster.conf_file(), cluster.hba_file(), pki.ca, pki.certificate, pki.key}) &&
-           !wants_restart(work) && overruled(work, kUntold).empty();
+           !wants_restart(work) && overruled(work, kUntold).empty() &&
+           shows_certificate(work.sql, pki.certificate).value_or(true);
   };
   step.act = [=] {
     load_files(work);
@@ -165,6 +167,13 @@ WorkStep load_step(const PrimaryWork& work) {
       throw Error(Fault::Timeout, "the server does not answer after its restart");
     }
     refuse_overruled(work, kNotOurs);
+    const std::string& certificate = work.plan.pki.certificate;
+    if (!shows_certificate(work.sql, certificate).value_or(true)) {
+      throw Error(Fault::Mismatch, "the server does not take the certificate " +
+                                       quote(certificate) +
+                                       ": its log says why. It goes on as it was, and would not "
+                                       "start again after a stop");
+    }
   };
   return step;
 }

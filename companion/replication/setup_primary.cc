@@ -17,6 +17,7 @@
 #include "companion/replication/primary_roles.h"
 #include "companion/replication/primary_steps.h"
 #include "companion/replication/scram.h"
+#include "companion/replication/served_certificate.h"
 
 namespace xs {
 namespace {
@@ -104,15 +105,8 @@ void check_server(const LocalSql& sql, const Cluster& cluster) {
 }
 
 void check_given(const PrimarySetup& setup, const PkiPlace& place) {
+  check_loadable(setup.given, place.cluster);
   const CertFiles files = place.load(setup.given);
-  for (const auto& [path, bytes] :
-       {std::pair{setup.given.ca, files.ca}, std::pair{setup.given.certificate, files.certificate},
-        std::pair{setup.given.key, files.key}}) {
-    if (bytes.empty()) {
-      throw Error(Fault::Usage, quote(path) + " is missing, empty or not readable by " +
-                                    quote(place.cluster.owner));
-    }
-  }
   for (const std::string& host : setup.hosts) {
     check_certificate(files, CertUse::Server, host, place.wall());
   }
@@ -127,6 +121,9 @@ void add_certificates(WorkPlan& plan, const PrimarySetup& setup, const PkiPlace&
   if (!setup.given.ca.empty()) return;
   const NodePlan own = node_plan({setup.name, setup.hosts}, setup.node_days);
   check_pki(place, setup.pki, own);
+  if (read_owned(place.paths().certificate, place.cluster)) {
+    check_loadable(place.paths(), place.cluster);
+  }
   plan.add(ca_step(place, "replication of " + setup.name, setup.ca_days));
   plan.add(certificate_step(place, setup.pki, own));
 }
