@@ -2,6 +2,7 @@
 #include "companion/replication/setup_primary.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "base/error.h"
@@ -86,12 +87,17 @@ void check_server(const LocalSql& sql, const Cluster& cluster) {
       "current_setting('hba_file'), pg_is_in_recovery()::text, "
       "(select rolsuper::text from pg_roles where rolname = current_user)");
   const auto is = [&](std::size_t i) { return rows.at(0).at(i).value_or(""); };
-  if (is(0) != cluster.data) {
+  // The server says them as it was told; ours are without links.
+  const auto same = [](const std::string& one, const std::string& other) {
+    std::error_code error;
+    return one == other || (std::filesystem::equivalent(one, other, error) && !error);
+  };
+  if (!same(is(0), cluster.data)) {
     throw Error(Fault::Usage, "the server on port " + std::to_string(cluster.port) + " works in " +
                                   quote(is(0)) + ", not in " + quote(cluster.data) +
                                   "; see --data and --port");
   }
-  if (is(1) != cluster.conf_file() || is(2) != cluster.hba_file()) {
+  if (!same(is(1), cluster.conf_file()) || !same(is(2), cluster.hba_file())) {
     throw Error(Fault::Usage, "the server reads " + quote(is(1)) + " and " + quote(is(2)) +
                                   ", not " + quote(cluster.conf_file()) + " and " +
                                   quote(cluster.hba_file()) + "; see --config");
