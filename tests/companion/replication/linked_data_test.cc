@@ -32,3 +32,14 @@ TEST_CASE("linked data: a server that was started over a link is the one of this
   CHECK(pair.setup_standby());
   CHECK(pair.row_arrives("one"));
 }
+
+TEST_CASE("linked data: what the server logs is no value of a setting", "[replication][database]") {
+  if (without_postgres()) return;
+  const Node node;
+  SteadyClock clock;
+  node.append("postgresql.conf",
+              "include_if_exists = 'nowhere.conf'\nprimary_conninfo = 'host=one  port=1'\n");
+  fs::remove(node.data() + "/postgresql.auto.conf");
+  CHECK(configured(node.cluster(), "primary_conninfo", clock) == "host=one  port=1");
+  CHECK(configured(node.cluster(), "synchronous_standby_names", clock).empty());
+}
