@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/standby_steps.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
 
 #include "base/error.h"
 #include "base/io.h"
@@ -14,6 +16,8 @@
 
 namespace xs {
 namespace {
+
+std::string auto_conf(const Cluster& cluster) { return cluster.data + "/postgresql.auto.conf"; }
 
 std::string with_settings(const StandbyWork& work, const std::string& text) {
   return with_block(text, conf_lines(standby_settings(work.plan, work.cluster().major)),
@@ -169,19 +173,40 @@ WorkStep swap_step(const StandbyWork& work) {
   return step;
 }
 
-bool started_after_change(const Cluster& cluster) {
-  const AsOwner rights(cluster.user);
-  struct stat conf {};
-  struct stat pid {};
-  const std::string file = cluster.data + "/postmaster.pid";
-  if (::stat(cluster.conf_file().c_str(), &conf) != 0 || ::stat(file.c_str(), &pid) != 0) {
-    return false;
+using Nanoseconds = std::int64_t;
+
+Nanoseconds nanoseconds(std::int64_t seconds, std::int64_t rest) {
+  return seconds * 1'000'000'000 + rest;
+}
+
+// When the bytes of a file were written; nothing when there is none.
+std::optional<Nanoseconds> written_at(const std::string& file) {
+  struct stat st {};
+  if (::stat(file.c_str(), &st) != 0) return std::nullopt;
+  return nanoseconds(st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+// Its pid file is made anew at each start. Where a file system does not remember that, the file's
+// third line does, in whole seconds: of the second itself nobody knows.
+std::optional<Nanoseconds> started_at(const std::string& pid_file) {
+  struct statx found {};
+  if (::statx(AT_FDCWD, pid_file.c_str(), 0, STATX_BTIME, &found) != 0) return std::nullopt;
+  if ((found.stx_mask & STATX_BTIME) != 0) {
+    return nanoseconds(found.stx_btime.tv_sec, found.stx_btime.tv_nsec);
   }
-  // The third line is when the server was started.
-  std::string text = read_file(file, 8192);
+  std::string text = read_file(pid_file, 8192);
   for (int i = 0; i < 2; ++i) text.erase(0, text.find('\n') + 1);
   const auto at = parse_number(text.substr(0, text.find('\n')));
-  return at && static_cast<std::uint64_t>(conf.st_mtim.tv_sec) <= *at;
+  if (!at) return std::nullopt;
+  return nanoseconds(static_cast<std::int64_t>(*at), 0);
+}
+
+bool started_after_change(const Cluster& cluster) {
+  const AsOwner rights(cluster.user);
+  const auto conf = written_at(cluster.conf_file());
+  const auto stronger = written_at(auto_conf(cluster));
+  const auto start = started_at(cluster.data + "/postmaster.pid");
+  return conf && start && *conf < *start && stronger.value_or(0) < *start;
 }
 
 WorkStep start_step(const StandbyWork& work) {
@@ -312,6 +337,12 @@ void add_standby_steps(WorkPlan& plan, const StandbyWork& work) {
     plan.add(edit_step(cluster.conf_file(), cluster,
                        "write our lines into " + escape(cluster.conf_file()),
                        [=](const std::string& text) { return with_settings(work, text); }));
+  }
+  // A base backup by hand (-R) has put another primary there, and that is stronger.
+  if (work.in_place() && path_exists(auto_conf(cluster))) {
+    plan.add(edit_step(auto_conf(cluster), cluster,
+                       "take out of " + escape(auto_conf(cluster)) + " whom it follows",
+                       own_auto_conf));
   }
   plan.add(start_step(work));
   plan.add(stream_step(work));
