@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <memory>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -13,6 +14,7 @@
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/marked_block.h"
 #include "companion/replication/owned_file.h"
+#include "companion/replication/start_log.h"
 
 namespace xs {
 namespace {
@@ -209,7 +211,7 @@ bool started_after_change(const Cluster& cluster) {
   return conf && start && *conf < *start && stronger.value_or(0) < *start;
 }
 
-WorkStep start_step(const StandbyWork& work) {
+WorkStep start_step(const StandbyWork& work, const std::shared_ptr<StartLog>& log) {
   const Cluster& cluster = work.cluster();
   WorkStep step;
   step.what = "start the server";
@@ -220,6 +222,7 @@ WorkStep start_step(const StandbyWork& work) {
   step.act = [=] {
     // Not a restart, which a unit does not know how to do with a server from outside it.
     if (find_server(cluster)) stop_server(cluster, work.sql.clock());
+    log->begin();
     run_command(cluster, start_command(cluster), work.sql.clock());
   };
   step.undo = [=] {
@@ -228,30 +231,7 @@ WorkStep start_step(const StandbyWork& work) {
   return step;
 }
 
-// Why it does not follow, in its own words, where we know its log.
-std::string last_complaint(const Cluster& cluster) {
-  std::string found;
-  for (const std::string& file : {cluster.data + ".start.log", "/var/log/postgresql/postgresql-" +
-                                                                   std::to_string(cluster.major) +
-                                                                   "-" + cluster.name + ".log"}) {
-    if (!path_exists(file)) continue;
-    std::string text;
-    try {
-      const AsOwner rights(cluster.user);
-      text = read_file(file, 64U << 20);
-    } catch (const Error&) {
-      continue;
-    }
-    for (const char* word : {"FATAL:", "ERROR:"}) {
-      const std::size_t at = text.rfind(word);
-      if (at != std::string::npos)
-        return ": " + excerpt(text.substr(at, text.find('\n', at) - at), 300);
-    }
-  }
-  return found;
-}
-
-WorkStep stream_step(const StandbyWork& work) {
+WorkStep stream_step(const StandbyWork& work, const std::shared_ptr<StartLog>& log) {
   WorkStep step;
   step.what = "wait until it follows the primary";
   step.detail = [=] {
@@ -264,9 +244,10 @@ WorkStep stream_step(const StandbyWork& work) {
   step.act = [=] {
     Clock& clock = work.sql.clock();
     const Instant deadline = clock.now() + work.stream_limit;
+    if (!log->begun()) log->begin();  // it ran before us
     while (!work.streams()) {
       if (clock.now() >= deadline) {
-        const std::string complaint = last_complaint(work.cluster());
+        const std::string complaint = log->complaint();
         const bool gone = complaint.find("has already been removed") != std::string::npos;
         throw Error(Fault::Timeout,
                     "the standby does not follow " + escape(work.plan.host) + complaint +
@@ -344,8 +325,9 @@ void add_standby_steps(WorkPlan& plan, const StandbyWork& work) {
                        "take out of " + escape(auto_conf(cluster)) + " whom it follows",
                        own_auto_conf));
   }
-  plan.add(start_step(work));
-  plan.add(stream_step(work));
+  const auto log = std::make_shared<StartLog>(cluster);
+  plan.add(start_step(work, log));
+  plan.add(stream_step(work, log));
   plan.add(clear_step(work));
 }
 

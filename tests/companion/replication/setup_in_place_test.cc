@@ -87,3 +87,26 @@ TEST_CASE("setup in place: lines that were written in the second of its start ar
   CHECK(pair.row_arrives("one"));
 }
 
+TEST_CASE("setup in place: a complaint of another day says nothing about today",
+          "[replication][database]") {
+  if (without_postgres()) return;
+  Pair pair(Profile::Xroad);
+  pair.primary.start();
+  pair.setup_primary();
+  pair.setup_standby();
+  add(pair.standby.data() + ".start.log",
+      "FATAL:  could not receive data from WAL stream: ERROR:  requested WAL segment "
+      "000000010000000000000001 has already been removed\n");
+  // It follows nobody, and does not complain.
+  pair.standby.append("nobody.conf", "primary_conninfo = ''\n");
+  give_to_postgres(pair.standby.config() + "/nobody.conf");
+  pair.standby.append("postgresql.conf", "include 'nobody.conf'\n");
+  pair.standby_setup.stream_limit = std::chrono::seconds(3);
+  const auto error = thrown_by([&] { pair.setup_standby(); });
+  REQUIRE(error);
+  INFO(error->text());
+  CHECK(error->fault() == Fault::Timeout);
+  CHECK_THAT(error->text(), Contains("does not follow") && !Contains("removed") &&
+                                !Contains("--reclone") && !Contains("starting up"));
+}
+
