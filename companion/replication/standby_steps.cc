@@ -261,11 +261,15 @@ WorkStep stream_step(const StandbyWork& work, const std::shared_ptr<StartLog>& l
   return step;
 }
 
-WorkStep clear_step(const StandbyWork& work) {
+// `aside`: where the old data lies, which the directory knows.
+WorkStep clear_step(const StandbyWork& work, const std::shared_ptr<std::string>& aside) {
   WorkStep step;
   step.what = "clear away " + escape(work.place.directory());
   step.done = [=] { return !path_exists(work.place.directory()); };
-  step.act = [=] { work.place.clear(); };
+  step.act = [=] {
+    *aside = work.place.old_data();
+    work.place.clear();
+  };
   return step;
 }
 
@@ -328,7 +332,12 @@ void add_standby_steps(WorkPlan& plan, const StandbyWork& work) {
   const auto log = std::make_shared<StartLog>(cluster);
   plan.add(start_step(work, log));
   plan.add(stream_step(work, log));
-  plan.add(clear_step(work));
+  const auto aside = std::make_shared<std::string>();
+  plan.add(clear_step(work, aside));
+  plan.note([=]() -> std::string {
+    if (aside->empty()) return "";
+    return "The old data lies in " + escape(*aside) + "; remove it when nobody needs it any more.";
+  });
 }
 
 }  // namespace xs

@@ -45,6 +45,8 @@ TEST_CASE("setup in place: what a base backup by hand left in postgresql.auto.co
   pair.primary.start();
   pair.setup_primary();
   pair.setup_standby();
+  // Nobody should have to look for it.
+  CHECK_THAT(pair.said, Contains("The old data lies in " + pair.standby.data() + ".old-"));
   pair.standby.stop();
   const std::string file = pair.standby.data() + "/postgresql.auto.conf";
   add(file,
