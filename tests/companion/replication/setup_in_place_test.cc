@@ -53,6 +53,9 @@ TEST_CASE("setup in place: what a base backup by hand left in postgresql.auto.co
       "primary_conninfo = 'user=old password=0ldsecret host=127.0.0.1 port=1'\n"
       "primary_slot_name = 'other'\nwork_mem = '5MB'\n");
   pair.standby.start();
+  const std::string dry = pair.dry_standby();
+  CHECK_THAT(dry, Contains("-primary_conninfo = 'user=old password=*** host=127.0.0.1 port=1'") &&
+                      !Contains("0ldsecret"));
   CHECK(pair.setup_standby());
   CHECK_THAT(pair.standby.value("show primary_conninfo"), Contains("user=ss2"));
   CHECK(pair.standby.value("show primary_slot_name") == "ss2");
