@@ -115,3 +115,28 @@ TEST_CASE("setup in place: a complaint of another day says nothing about today",
                                 !Contains("--reclone") && !Contains("starting up"));
 }
 
+TEST_CASE("setup in place: a configuration of root's among postgres' files is refused before",
+          "[replication][database]") {
+  if (without_postgres()) return;
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can give a file to root");
+    return;
+  }
+  Pair pair(Profile::Xroad, Node::Layout::Apart);
+  pair.primary.start();
+  const std::string hba = pair.primary.config() + "/pg_hba.conf";
+  const std::string conf = pair.primary.config() + "/postgresql.conf";
+  const std::string before = text_of(conf);
+  fs::permissions(hba, fs::perms(0644));
+  REQUIRE(::chown(hba.c_str(), 0, 0) == 0);
+  const auto error = thrown_by([&] { pair.setup_primary(); });
+  REQUIRE(error);
+  INFO(error->text());
+  CHECK(error->fault() == Fault::Refused);
+  CHECK_THAT(error->text(),
+             Contains("chown " + postgres_account() + ": " + hba) && !Contains("taken back"));
+  CHECK(text_of(conf) == before);
+  CHECK_FALSE(fs::exists(pair.primary.dir() / "pki"));
+  give_to_postgres(hba);
+  CHECK(pair.setup_primary());
+}
