@@ -100,3 +100,30 @@ TEST_CASE("setup given: a renewed certificate that the server does not take is n
   CHECK(pair.setup_primary());
   CHECK_FALSE(pair.setup_primary());
 }
+
+TEST_CASE("setup given: a standby that does not take its renewed certificate goes on as it was",
+          "[replication][database]") {
+  if (without_postgres()) return;
+  Pair pair(Profile::Xroad);
+  pair.primary.start();
+  pair.setup_primary();
+  pair.setup_standby();
+  const std::string old = read_file(pair.standby.dir() / "pki/server.crt", 1U << 16);
+  for (const char* name : {"/server.crt", "/server.key"}) {
+    fs::remove(pair.primary.dir() / "pki/bundles/ss2" + name);
+  }
+  pair.setup_primary();
+  pair.standby.append("postgresql.conf", "ssl_crl_file = '/nowhere/list.crl'\n");
+  const auto error = thrown_by([&] { pair.setup_standby(); });
+  REQUIRE(error);
+  INFO(error->text());
+  CHECK(error->fault() == Fault::Mismatch);
+  CHECK_THAT(error->text(), Contains("does not take the certificate"));
+  CHECK(read_file(pair.standby.dir() / "pki/server.crt", 1U << 16) == old);
+  CHECK(pair.row_arrives("one"));
+  pair.standby.append("postgresql.conf", "ssl_crl_file = ''\n");
+  CHECK(pair.setup_standby());
+  CHECK(read_file(pair.standby.dir() / "pki/server.crt", 1U << 16) != old);
+  CHECK(pair.row_arrives("two"));
+  CHECK_FALSE(pair.setup_standby());
+}
