@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "companion/db.h"
+#include "companion/doctor/certificate_dates.h"
 
 namespace xs {
 namespace {
@@ -152,7 +153,14 @@ class Database {
                        ") does not let postgres through",
                    "chmod o+x " + escape(subject_.places.config.xroad));
     }
-    return fine("the key is for postgres alone, in " + escape(dir));
+    const CertificateEnd end = first_end({dir + "/ca.crt", dir + "/server.crt"});
+    const std::string ends = end_words(end, subject_.places.wall());
+    if (!ends.empty()) {
+      return wrong(Fault::Mismatch, ends,
+                   "make new ones: docs/recovery.md, \"Certificates that end\"");
+    }
+    return fine("the key is for postgres alone, in " + escape(dir) +
+                (end.at == 0 ? "" : "; certificates until " + utc_text(end.at)));
   }
 
   static Finding not_looked() { return unknown("not looked at: see above"); }

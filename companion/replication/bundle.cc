@@ -136,8 +136,13 @@ void check_pki(const PkiPlace& place, const std::string& directory, const NodePl
     try {
       check_certificate(files, use, name, place.wall());
     } catch (const Error& error) {
-      throw Error(error.fault(), error.text() + "; move it and its key away to have new ones made",
-                  error.code());
+      const std::string mend =
+          read_owned(place.ca_key(), place.cluster)
+              ? "; move it and its key away to have new ones made"
+              : "; " + escape(place.ca_key()) +
+                    " is not here, so no other one can be made: say --name and --host as it has "
+                    "them, or give --ca, --cert and --key";
+      throw Error(error.fault(), error.text() + mend, error.code());
     }
   };
   check(CertUse::Client, plan.common_name);

@@ -113,14 +113,16 @@ Places find_places(const ClusterChoice& choice, const ClusterRoots& roots) {
     }
     places.data = named.value_or(places.config);
   }
+  const std::string named = places.data;
   places.data = resolved(places.data);
   if (places.config.empty()) places.config = config_of(places.data, roots);
   std::string root = roots.debian_config;
   if (exists(root)) root = resolved(root);
   places.debian = places.config.starts_with(root + "/");
+  // A link in Red Hat's place is of that place too.
   root = roots.rhel_data;
   if (exists(root)) root = resolved(root);
-  places.rhel = places.data.starts_with(root + "/");
+  places.rhel = places.data.starts_with(root + "/") || named.starts_with(roots.rhel_data + "/");
   return places;
 }
 

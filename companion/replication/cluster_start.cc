@@ -86,7 +86,8 @@ std::optional<Unit> unit_of(const Cluster& cluster, const ClusterLayout& layout,
   for (const Unit& unit : postgresql_units(roots)) {
     std::string theirs = unit_environment(unit.text, "PGDATA");
     while (theirs.size() > 1 && theirs.back() == '/') theirs.pop_back();
-    if (theirs == cluster.data) return unit;
+    std::error_code error;
+    if (theirs == cluster.data || fs::weakly_canonical(theirs, error) == data) return unit;
     if (theirs.empty() && layout.rhel && unit.name == named) found = unit;
   }
   return found;

@@ -2,6 +2,7 @@
 #include "companion/replication/marked_block.h"
 
 #include <algorithm>
+#include <cctype>
 #include <vector>
 
 #include "base/error.h"
@@ -87,6 +88,47 @@ std::string with_block(std::string_view text, std::string_view lines, BlockPlace
   return std::string(text) + (open ? "\n" : "") + block;
 }
 
+std::string without_passwords(std::string_view line) {
+  std::string lower(line);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::string out;
+  std::size_t told = 0;
+  const auto hide = [&](std::size_t begin, std::size_t end) {
+    out += std::string(line.substr(told, begin - told)) + "***";
+    told = end;
+  };
+  constexpr std::string_view kWord = "password";
+  for (std::size_t at = 0; (at = lower.find(kWord, at)) != std::string::npos;) {
+    at = lower.find_first_not_of(" \t", at + kWord.size());
+    if (at == std::string::npos || lower[at] != '=') continue;
+    at = std::min(lower.find_first_not_of(" \t", at + 1), lower.size());
+    // '...' of a connection string is doubled, or behind a backslash, within the line's own.
+    std::size_t end = std::string::npos;
+    for (const char* mark : {"\\'", "''", "'"}) {
+      const std::string_view quote(mark);
+      if (std::string_view(lower).substr(at, quote.size()) != quote) continue;
+      end = lower.find(quote, at + quote.size());
+      at += quote.size();
+      break;
+    }
+    if (end == std::string::npos) end = lower.find_first_of(" \t'", at);
+    end = std::min(end, lower.size());
+    hide(at, end);
+    at = end;
+  }
+  out += line.substr(told);
+  // scheme://user:secret@host
+  for (std::size_t at = 0; (at = out.find("://", at)) != std::string::npos;) {
+    at += 3;
+    const std::size_t end = std::min(out.find_first_of("/ \t'", at), out.size());
+    const std::size_t sign = std::string_view(out).substr(0, end).rfind('@');
+    const std::size_t colon = out.find(':', at);
+    if (sign == std::string::npos || sign < at || colon > sign) continue;
+    out.replace(colon + 1, sign - colon - 1, "***");
+  }
+  return out;
+}
+
 std::string unified_diff(const std::string& file, std::string_view before, std::string_view after) {
   if (before == after) return "";
   constexpr std::size_t kContext = 3;
@@ -109,7 +151,7 @@ std::string unified_diff(const std::string& file, std::string_view before, std::
                     " +" + span(b.size()) + " @@\n";
   const auto add = [&out](char sign, std::string_view line) {
     const bool open = line.empty() || line.back() != '\n';
-    out += sign + escape(open ? line : line.substr(0, line.size() - 1)) + "\n";
+    out += sign + escape(without_passwords(open ? line : line.substr(0, line.size() - 1))) + "\n";
     if (open) out += "\\ No newline at end of file\n";
   };
   for (std::size_t i = from; i < head; ++i) add(' ', a[i]);

@@ -22,7 +22,11 @@ std::string with_block(std::string_view text, std::string_view lines, BlockPlace
 std::optional<std::string> find_block(std::string_view text, const std::string& file);
 std::string without_block(std::string_view text, const std::string& file);
 
-// "--- FILE\n+++ FILE\n@@ ...": one hunk with three lines around it; "" when nothing differs.
+// For people. What a connection string calls a password, in whatever quotes, is not shown.
+std::string without_passwords(std::string_view line);
+
+// "--- FILE\n+++ FILE\n@@ ...": one hunk with three lines around it, without passwords; "" when
+// nothing differs.
 std::string unified_diff(const std::string& file, std::string_view before, std::string_view after);
 
 // A value as postgresql.conf wants it: 'it''s'. Throws Usage for a line end or a NUL in it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/node_pki.h"
 
+#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -8,6 +9,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -241,6 +243,37 @@ void check_certificate(const CertFiles& files, CertUse use, const std::string& n
              X509_check_ip_asc(certificate.get(), name.c_str(), 0) != 1) {
     refuse(files, "it is not for the host " + quote(name));
   }
+}
+
+CertNames certificate_names(const std::string& pem) {
+  const Certificate certificate = read_certificate(pem);
+  openssl_reason();
+  CertNames found;
+  if (!certificate) return found;
+  found.common_name = common_name(certificate.get());
+  const std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>> all(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
+    const GENERAL_NAME* one = sk_GENERAL_NAME_value(all.get(), i);
+    int type = 0;
+    const auto* text = static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(one, &type));
+    const auto* bytes = ASN1_STRING_get0_data(text);
+    const int size = ASN1_STRING_length(text);
+    std::array<char, INET6_ADDRSTRLEN> address{};
+    std::string name;
+    if (type == GEN_DNS) {
+      name.assign(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+    } else if (type == GEN_IPADD && (size == 4 || size == 16) &&
+               ::inet_ntop(size == 4 ? AF_INET : AF_INET6, bytes, address.data(), address.size()) !=
+                   nullptr) {
+      name = address.data();
+    }
+    if (!name.empty() &&
+        std::find(found.hosts.begin(), found.hosts.end(), name) == found.hosts.end()) {
+      found.hosts.push_back(name);
+    }
+  }
+  return found;
 }
 
 std::string certificate_text(const std::string& pem) {

@@ -37,6 +37,12 @@ struct CertFiles {
 // `name` among its names, a client has it as its common name. "": not asked.
 void check_certificate(const CertFiles& files, CertUse use, const std::string& name,
                        std::int64_t now);
+// Whom a certificate is for; empty for what is none.
+struct CertNames {
+  std::string common_name;
+  std::vector<std::string> hosts;  // names and addresses, each once, in its order
+};
+CertNames certificate_names(const std::string& pem);
 // "CN=ss2, O=..., serial ..., until 2028-11-21T17:00:00Z"
 std::string certificate_text(const std::string& pem);
 

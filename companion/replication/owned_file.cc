@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -158,8 +159,24 @@ void write_owned(const std::string& path, const std::string& bytes, unsigned mod
   replace_file(path, bytes, mode, owner);
 }
 
+void check_keeps_owner(const std::string& path, const Cluster& cluster) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return;  // who reads it will say so
+  if (directory_user(parent_of(path), cluster).uid == 0) return;
+  const ChildUser& user = cluster.user;
+  const bool group = st.st_gid == user.gid || std::find(user.groups.begin(), user.groups.end(),
+                                                        st.st_gid) != user.groups.end();
+  if (st.st_uid == user.uid && group) return;
+  throw Error(Fault::Refused,
+              quote(path) + " is not " + quote(cluster.owner) +
+                  "'s, but lies in his directory, where it can only be changed with "
+                  "his rights: chown " +
+                  cluster.owner + ": " + shell_words({path}));
+}
+
 WorkStep edit_step(const std::string& path, const Cluster& cluster, const std::string& what,
                    const std::function<std::string(const std::string&)>& edit) {
+  check_keeps_owner(path, cluster);
   const auto before = std::make_shared<std::optional<std::string>>();
   WorkStep step;
   step.what = what;

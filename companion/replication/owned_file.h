@@ -24,8 +24,13 @@ std::optional<std::string> read_owned(const std::string& path, const Cluster& cl
 void write_owned(const std::string& path, const std::string& bytes, unsigned mode,
                  const Cluster& cluster);
 
+// Throws Refused for a file that cannot be replaced without taking it from its owner or group: one
+// of root's in a directory of the cluster's owner.
+void check_keeps_owner(const std::string& path, const Cluster& cluster);
+
 // A change of a text that somebody else wrote: once, before our first change, it is copied to
-// FILE.before-xroad-companion. Taken back on failure. The file must be there.
+// FILE.before-xroad-companion. Taken back on failure. The file must be there, and its owner's
+// to change: else Refused, when the step is made.
 WorkStep edit_step(const std::string& path, const Cluster& cluster, const std::string& what,
                    const std::function<std::string(const std::string&)>& edit);
 // What a file that is replaced leaves behind: nothing, or FILE.before-xroad-companion (.1, ...).

@@ -23,6 +23,13 @@ std::string WorkPlan::label(std::size_t i) const {
   return "[" + std::to_string(i + 1) + "/" + std::to_string(steps_.size()) + "] " + steps_[i].what;
 }
 
+void WorkPlan::say_notes(const Say& say) const {
+  for (const auto& note : notes_) {
+    const std::string line = note();
+    if (!line.empty()) say(line + "\n");
+  }
+}
+
 void WorkPlan::describe(const Say& say) const {
   std::size_t left = 0;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
@@ -34,7 +41,7 @@ void WorkPlan::describe(const Say& say) const {
     ++left;
     if (step.detail) say(indented(step.detail()));
   }
-  for (const std::string& line : notes_) say(line + "\n");
+  say_notes(say);
   say(left == 0 ? "Nothing would be changed.\n"
                 : "Nothing has been changed: this was a dry run.\n");
 }
@@ -90,7 +97,7 @@ bool WorkPlan::run(const Say& say) const {
                   error.code());
     }
   }
-  for (const std::string& line : notes_) say(line + "\n");
+  say_notes(say);
   for (const bool one : changed) {
     if (one) return true;
   }

@@ -35,7 +35,11 @@ class WorkPlan {
   explicit WorkPlan(std::string again) : again_(std::move(again)) {}
   void add(WorkStep step) { steps_.push_back(std::move(step)); }
   // A line that is printed behind everything else.
-  void note(std::string line) { notes_.push_back(std::move(line)); }
+  void note(std::string line) {
+    note([line = std::move(line)] { return line; });
+  }
+  // One that is known only then; "": none.
+  void note(std::function<std::string()> line) { notes_.push_back(std::move(line)); }
   // What run() holds from its begin to its end, such as a lock; not asked for to describe().
   void hold(std::function<std::shared_ptr<void>()> take) { take_ = std::move(take); }
 
@@ -51,11 +55,12 @@ class WorkPlan {
   // Takes back steps [0, end) that this run has done; what it says of them.
   std::string take_back(const std::vector<bool>& changed, const Say& say) const;
   std::string label(std::size_t i) const;
+  void say_notes(const Say& say) const;
 
   std::string again_;
   std::function<std::shared_ptr<void>()> take_;
   std::vector<WorkStep> steps_;
-  std::vector<std::string> notes_;
+  std::vector<std::function<std::string()>> notes_;
 };
 
 }  // namespace xs

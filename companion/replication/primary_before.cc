@@ -74,6 +74,18 @@ void refuse_change(const PrimarySetup& setup, const PrimaryBefore& before) {
                                     " here (synchronous_standby_names), and with --profile " +
                                     profile_row(plan.profile).name + " for nobody" + kSay);
   }
+  // "*" is no name of a standby, and beside names it is one more that has to be there.
+  const auto& names = before.synchronous;
+  const bool any = std::find(names.begin(), names.end(), "*") != names.end();
+  const std::size_t count = synchronous_count(before.waits);
+  if (waits(plan.profile) && (any || count < names.size())) {
+    throw Error(Fault::Refused,
+                "synchronous_standby_names is " + quote(before.waits) + ", so a commit waits for " +
+                    std::to_string(count) + (any ? " standby(s) of any name" : " of these") +
+                    "; with this profile it waits for each standby that is named, and WRITES STOP "
+                    "when one is gone" +
+                    kSay);
+  }
   if (!before.primary) return;  // that this database was a standby binds nobody
   const Profile profile = before.profile.value_or(plan.profile);
   const Login login = before.login.value_or(plan.login);
@@ -159,6 +171,14 @@ std::vector<std::string> synchronous_names(const std::string& setting) {
   return names;
 }
 
+std::size_t synchronous_count(const std::string& setting) {
+  const std::size_t open = setting.find('(');
+  if (open == std::string::npos) return setting.find_first_not_of(" \t") == open ? 0 : 1;
+  const std::string_view head = trim(std::string_view(setting).substr(0, open));
+  const auto number = parse_number(head.substr(head.find_last_not_of("0123456789") + 1));
+  return number.value_or(0);
+}
+
 void read_conf_block(PrimaryBefore& before, const std::string& lines) {
   const auto value = [&](const char* name) { return conf_value(lines, name).value_or(""); };
   before.pki = {value("ssl_ca_file"), value("ssl_cert_file"), value("ssl_key_file")};
@@ -173,7 +193,8 @@ void read_conf_block(PrimaryBefore& before, const std::string& lines) {
     before.primary = true;
     before.listen = value("listen_addresses");
     before.wal_limit = value("max_slot_wal_keep_size");
-    before.synchronous = synchronous_names(value("synchronous_standby_names"));
+    before.waits = value("synchronous_standby_names");
+    before.synchronous = synchronous_names(before.waits);
     if (!before.login) {
       before.login =
           conf_value(lines, "password_encryption") ? Login::Password : Login::Certificate;
@@ -205,8 +226,8 @@ PrimaryBefore read_before(const LocalSql& sql) {
   if (const auto lines = block(cluster.conf_file())) read_conf_block(before, *lines);
   // Without lines of ours somebody else's say it.
   if (!before.primary) {
-    before.synchronous =
-        synchronous_names(sql.value("select current_setting('synchronous_standby_names')"));
+    before.waits = sql.value("select current_setting('synchronous_standby_names')");
+    before.synchronous = synchronous_names(before.waits);
   }
   return before;
 }
@@ -226,8 +247,35 @@ void keep_before(PrimarySetup& setup, const PrimaryBefore& before) {
   if (!setup.change_profile) refuse_change(setup, before);
   if (waits(plan.profile)) plan.synchronous = before.synchronous;
   std::erase_if(plan.synchronous, [&](const std::string& name) {
-    return std::find(setup.drop.begin(), setup.drop.end(), name) != setup.drop.end();
+    return name == "*" || std::find(setup.drop.begin(), setup.drop.end(), name) != setup.drop.end();
   });
+}
+
+std::string check_waited_for(const LocalSql& sql, const PrimarySetup& setup,
+                             const PrimaryBefore& before) {
+  if (setup.plan.synchronous.empty()) return "";
+  const auto rows = sql.ask(
+      "select n.name, current_setting('synchronous_standby_names') from unnest($1::text[]) n "
+      "(name) where not exists (select 1 from pg_stat_replication r where r.state = 'streaming' "
+      "and lower(r.application_name) = lower(n.name)) order by 1",
+      {sql_array(setup.plan.synchronous)});
+  if (rows.empty()) return "";
+  std::vector<std::string> away;
+  std::string drop;
+  for (const DbRow& row : rows) {
+    away.push_back(row[0].value_or(""));
+    drop += " --drop " + escape(away.back());
+  }
+  const std::string now = rows[0][1].value_or("");
+  if (before.primary && !now.empty()) {
+    return "WARNING: writes wait for " + listed(away) +
+           ", which does not stream now. WRITES STOP until it is back, or until `setup primary" +
+           drop + "`.";
+  }
+  throw Error(Fault::Refused, "a write would wait for " + listed(away) +
+                                  ", which does not stream now, so WRITES WOULD STOP: bring it "
+                                  "back first, or take it out before with" +
+                                  drop);
 }
 
 void check_connected(const LocalSql& sql, const PrimarySetup& setup) {

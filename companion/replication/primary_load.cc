@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "companion/replication/cluster_tools.h"
+#include "companion/replication/served_certificate.h"
 
 namespace xs {
 namespace {
@@ -113,6 +114,26 @@ void load_files(const PrimaryWork& work) {
   check_hba(work);
 }
 
+void check_waits(const PrimaryWork& work, const std::vector<std::string>& standbys) {
+  const std::string is = work.sql.value("select current_setting('synchronous_standby_names')");
+  if (is == synchronous_setting(standbys)) return;
+  const std::string place = work.sql.value(
+      "select coalesce((select sourcefile || ':' || sourceline from pg_file_settings where "
+      "lower(name) = 'synchronous_standby_names' order by seqno desc limit 1), 'nobody')");
+  throw Error(Fault::Refused,
+              "commits do not wait as our lines of " + quote(work.sql.cluster().conf_file()) +
+                  " say: synchronous_standby_names is " + quote(is) + ", by " + escape(place) +
+                  ": take that line out (one of postgresql.auto.conf: ALTER SYSTEM RESET "
+                  "synchronous_standby_names)");
+}
+
+bool emptied_by_auto_conf(const LocalSql& sql) {
+  return sql.value(
+             "select coalesce((select setting = '' from pg_file_settings where lower(name) = "
+             "'synchronous_standby_names' and sourcefile like '%/postgresql.auto.conf' "
+             "order by seqno desc limit 1), false)::text") == "true";
+}
+
 void fall_back(const PrimaryWork& work) {
   const Cluster& cluster = work.sql.cluster();
   if (!find_server(cluster)) {
@@ -135,7 +156,8 @@ WorkStep load_step(const PrimaryWork& work) {
     const PkiPaths& pki = work.plan.pki;
     return has_read(work.sql,
                     {cluster.conf_file(), cluster.hba_file(), pki.ca, pki.certificate, pki.key}) &&
-           !wants_restart(work) && overruled(work, kUntold).empty();
+           !wants_restart(work) && overruled(work, kUntold).empty() &&
+           shows_certificate(work.sql, pki.certificate).value_or(true);
   };
   step.act = [=] {
     load_files(work);
@@ -145,6 +167,13 @@ WorkStep load_step(const PrimaryWork& work) {
       throw Error(Fault::Timeout, "the server does not answer after its restart");
     }
     refuse_overruled(work, kNotOurs);
+    const std::string& certificate = work.plan.pki.certificate;
+    if (!shows_certificate(work.sql, certificate).value_or(true)) {
+      throw Error(Fault::Mismatch, "the server does not take the certificate " +
+                                       quote(certificate) +
+                                       ": its log says why. It goes on as it was, and would not "
+                                       "start again after a stop");
+    }
   };
   return step;
 }

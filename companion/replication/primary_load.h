@@ -20,6 +20,10 @@ bool has_read(const LocalSql& sql, const std::vector<std::string>& files);
 void check_overruled(const PrimaryWork& work);
 // Lets the server read its files and waits until it has.
 void load_files(const PrimaryWork& work);
+// Throws Refused unless commits wait for these, whatever other files and the command line say.
+void check_waits(const PrimaryWork& work, const std::vector<std::string>& standbys);
+// postgresql.auto.conf says that commits wait for nobody, as `promote` leaves it.
+bool emptied_by_auto_conf(const LocalSql& sql);
 // Takes the server back to the files as they were before us.
 void fall_back(const PrimaryWork& work);
 WorkStep load_step(const PrimaryWork& work);

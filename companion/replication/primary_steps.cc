@@ -2,6 +2,7 @@
 #include "companion/replication/primary_steps.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -36,10 +37,13 @@ std::vector<std::string> waited_for(const PrimaryWork& work) {
   const bool ours = now && !conf_value(*block, "primary_conninfo");
   std::vector<std::string> names = ours ? synchronous_names(*now) : work.plan.synchronous;
   std::erase_if(names, [&](const std::string& name) {
-    return std::find(work.drop.begin(), work.drop.end(), name) != work.drop.end();
+    return name == "*" || std::find(work.drop.begin(), work.drop.end(), name) != work.drop.end();
   });
   return names;
 }
+
+// `promote` has emptied it for this node alone, and that is stronger than our lines.
+constexpr const char* kReset = "SQL alter system reset synchronous_standby_names";
 
 // Only for standbys that stream: a commit that waits for one that is not there waits for ever.
 WorkStep synchronous_step(const PrimaryWork& work) {
@@ -64,16 +68,32 @@ WorkStep synchronous_step(const PrimaryWork& work) {
   const auto changed = step.done;
   const auto write = step.act;
   const auto restore = step.undo;
-  step.done = [=] { return !streaming().empty() && changed(); };
+  const auto waits = [=] {
+    return work.sql.value("select current_setting('synchronous_standby_names')") ==
+           synchronous_setting(streaming());
+  };
+  step.done = [=] { return !streaming().empty() && changed() && waits(); };
+  step.detail = [=, diff = step.detail] {
+    return diff() + (emptied_by_auto_conf(work.sql) ? kReset + std::string("\n") : "");
+  };
   step.not_yet = [=]() -> std::string {
     if (!streaming().empty()) return "";
     return "no standby streams yet; run this again when one does";
   };
+  const auto emptied = std::make_shared<bool>(false);
   step.act = [=] {
+    // Before our lines, so that a run that is killed in between is no riddle for the next one.
+    if (emptied_by_auto_conf(work.sql)) {
+      *emptied = true;
+      work.sql.ask("alter system reset synchronous_standby_names");
+    }
+    const std::vector<std::string> names = streaming();
     write();
     load_files(work);
+    check_waits(work, names);
   };
   step.undo = [=] {
+    if (*emptied) work.sql.ask("alter system set synchronous_standby_names = ''");
     restore();
     fall_back(work);
   };

@@ -59,6 +59,14 @@ std::string conf_lines(const Settings& settings) {
   return lines;
 }
 
+std::string synchronous_setting(const std::vector<std::string>& standbys) {
+  std::string names;
+  for (const std::string& name : standbys) {
+    names += (names.empty() ? "\"" : ", \"") + name + "\"";
+  }
+  return names.empty() ? "" : "ANY " + std::to_string(standbys.size()) + " (" + names + ")";
+}
+
 Settings primary_settings(const PrimaryPlan& plan, int major) {
   Settings settings{{"listen_addresses", plan.listen}};
   add_pki(settings, plan.pki);
@@ -76,15 +84,8 @@ Settings primary_settings(const PrimaryPlan& plan, int major) {
   settings.emplace_back("hot_standby", profile_row(plan.profile).hot ? "on" : "off");
   if (plan.login == Login::Password) settings.emplace_back("password_encryption", "scram-sha-256");
   if (plan.profile == Profile::Synchronous) {
-    std::string names;
-    for (const std::string& name : plan.synchronous) {
-      names += (names.empty() ? "\"" : ", \"") + name + "\"";
-    }
     settings.emplace_back("synchronous_commit", "on");
-    // All of them: which one is promoted is not known before, and it must have every commit.
-    settings.emplace_back(
-        "synchronous_standby_names",
-        names.empty() ? "" : "ANY " + std::to_string(plan.synchronous.size()) + " (" + names + ")");
+    settings.emplace_back("synchronous_standby_names", synchronous_setting(plan.synchronous));
   } else {
     settings.emplace_back("synchronous_standby_names", "");
   }

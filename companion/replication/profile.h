@@ -47,6 +47,9 @@ struct PrimaryPlan {
   std::vector<std::string> synchronous;      // standbys that commits wait for, now
   std::map<std::string, long long> atleast;  // max_wal_senders and such, as they are
 };
+// synchronous_standby_names for these. All of them: which one is promoted is not known before, and
+// it must have every commit.
+std::string synchronous_setting(const std::vector<std::string>& standbys);
 Settings primary_settings(const PrimaryPlan& plan, int major);
 std::string primary_hba(const PrimaryPlan& plan);
 

@@ -352,8 +352,28 @@ class Promotion {
     return names && names->empty();
   }
 
+  // Without a CA of its own it is no certificate that standbys compare.
+  void name_node(Promoted& promoted) {
+    PkiPaths pki{configured(cluster_, "ssl_ca_file", clock_),
+                 configured(cluster_, "ssl_cert_file", clock_),
+                 configured(cluster_, "ssl_key_file", clock_)};
+    if (pki.ca.empty()) return;
+    try {
+      for (std::string* file : {&pki.ca, &pki.certificate, &pki.key}) {
+        if (!file->starts_with('/')) *file = cluster_.data + "/" + *file;
+      }
+      const AsOwner rights(cluster_.user);
+      promoted.own = certificate_names(read_file(pki.certificate, 1U << 16));
+      if (!path_exists(parent_of(pki.ca) + "/ca.key")) promoted.given = pki;
+    } catch (const Error&) {
+      promoted.own = {};  // told to people only
+    }
+  }
+
   void tell_next() {
-    say_("\n" + next_words({timeline(), forked_at(), old_.where, cluster_.port, emptied()}));
+    Promoted promoted{timeline(), forked_at(), old_.where, cluster_.port, emptied(), {}, {}};
+    name_node(promoted);
+    say_("\n" + next_words(promoted));
   }
 
   const PromoteOrder& order_;

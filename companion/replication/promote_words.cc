@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "companion/replication/cluster_tools.h"
 #include "companion/replication/connection.h"
 #include "companion/replication/show.h"
 
@@ -42,11 +43,44 @@ std::string lag_words(const ServerState& state, const OldPrimary& old) {
          bytes_text(*end - have) + " of its writes never came here and will be lost.\n";
 }
 
-std::string next_words(const Promoted& promoted) {
-  const std::string old = promoted.old_primary.empty() ? "the old primary" : promoted.old_primary;
+namespace {
+
+std::string host_name() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) name[0] = '\0';
-  const std::string host = name[0] == '\0' ? "THIS-NODE" : escape(name.data());
+  return name[0] == '\0' ? "THIS-NODE" : escape(name.data());
+}
+
+// By its certificate, which standbys compare; the host's own name where that is one of them.
+std::string reached_by(const CertNames& own) {
+  std::string host = host_name();
+  if (own.hosts.empty() || std::find(own.hosts.begin(), own.hosts.end(), host) != own.hosts.end()) {
+    return host;
+  }
+  return own.hosts.front();
+}
+
+// The node goes by its certificate's names, and where no CA's key is here, by its certificate.
+std::string setup_words(const Promoted& promoted, const std::string& host) {
+  const CertNames& own = promoted.own;
+  std::vector<std::string> words{"xroad-companion", "replication", "setup", "primary"};
+  if (!own.common_name.empty()) words.insert(words.end(), {"--name", own.common_name});
+  words.insert(words.end(), {"--host", host});
+  for (const std::string& other : own.hosts) {
+    if (other != host) words.insert(words.end(), {"--host", other});
+  }
+  const PkiPaths& given = promoted.given;
+  if (!given.ca.empty()) {
+    words.insert(words.end(), {"--ca", given.ca, "--cert", given.certificate, "--key", given.key});
+  }
+  return escape(shell_words(words));
+}
+
+}  // namespace
+
+std::string next_words(const Promoted& promoted) {
+  const std::string old = promoted.old_primary.empty() ? "the old primary" : promoted.old_primary;
+  const std::string host = reached_by(promoted.own);
   std::string text =
       "This node is the primary now: timeline " + std::to_string(promoted.timeline) +
       promoted.since +
@@ -59,8 +93,8 @@ std::string next_words(const Promoted& promoted) {
       host + " port=" + std::to_string(promoted.port) +
       "'\n"
       "2. Before that, on this node, let standbys in (addresses, roles, slots):\n"
-      "     xroad-companion replication setup primary --name " +
-      host +
+      "     " +
+      setup_words(promoted, host) +
       " --standby NAME ...\n"
       "   Other standbys than the old primary follow by `rejoin` too.\n"
       "3. X-Road, on this node: [node] type=master in /etc/xroad/conf.d/node.ini; on the old "
@@ -76,8 +110,9 @@ std::string next_words(const Promoted& promoted) {
   if (promoted.emptied) {
     text +=
         "7. synchronous_standby_names has been made empty, so nothing waits for a standby, AND A "
-        "WRITE IS SAFE ONLY HERE. When a standby streams again: alter system reset "
-        "synchronous_standby_names; then `setup primary --profile synchronous`.\n";
+        "WRITE IS SAFE ONLY HERE. When a standby streams again, `setup primary --profile "
+        "synchronous` makes writes wait for it; in another profile, alter system reset "
+        "synchronous_standby_names.\n";
   }
   return text;
 }

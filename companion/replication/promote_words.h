@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <string>
 
+#include "companion/replication/node_pki.h"
 #include "companion/replication/old_primary.h"
+#include "companion/replication/profile.h"
 #include "companion/replication/server_state.h"
 
 namespace xs {
@@ -19,6 +21,8 @@ struct Promoted {
   std::string old_primary;  // escaped; empty: not known
   std::uint16_t port = 0;
   bool emptied = false;  // synchronous_standby_names has been
+  CertNames own;         // of this node's certificate, where it has one with a CA
+  PkiPaths given;        // what `setup primary` must be told; empty: it can make certificates
 };
 std::string next_words(const Promoted& promoted);
 

@@ -102,8 +102,10 @@ ServerState look_at_server(const Cluster& cluster, Clock& clock, Instant deadlin
 std::string configured(const Cluster& cluster, const std::string& setting, Clock& clock) {
   Command command;
   command.argv = {cluster.bin + "/postgres", "-D", cluster.config, "-C", setting};
-  const std::string text = run_command(cluster, command, clock);
-  return std::string(trim(text));
+  std::string text = run_command(cluster, command, clock);
+  // Before it may stand what it logs, such as an include_if_exists without its file.
+  if (text.ends_with('\n')) text.pop_back();
+  return std::string(trim(std::string_view(text).substr(text.rfind('\n') + 1)));
 }
 
 }  // namespace xs

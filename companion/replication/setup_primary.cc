@@ -2,6 +2,7 @@
 #include "companion/replication/setup_primary.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "base/error.h"
@@ -17,6 +18,7 @@
 #include "companion/replication/primary_roles.h"
 #include "companion/replication/primary_steps.h"
 #include "companion/replication/scram.h"
+#include "companion/replication/served_certificate.h"
 
 namespace xs {
 namespace {
@@ -85,12 +87,17 @@ void check_server(const LocalSql& sql, const Cluster& cluster) {
       "current_setting('hba_file'), pg_is_in_recovery()::text, "
       "(select rolsuper::text from pg_roles where rolname = current_user)");
   const auto is = [&](std::size_t i) { return rows.at(0).at(i).value_or(""); };
-  if (is(0) != cluster.data) {
+  // The server says them as it was told; ours are without links.
+  const auto same = [](const std::string& one, const std::string& other) {
+    std::error_code error;
+    return one == other || (std::filesystem::equivalent(one, other, error) && !error);
+  };
+  if (!same(is(0), cluster.data)) {
     throw Error(Fault::Usage, "the server on port " + std::to_string(cluster.port) + " works in " +
                                   quote(is(0)) + ", not in " + quote(cluster.data) +
                                   "; see --data and --port");
   }
-  if (is(1) != cluster.conf_file() || is(2) != cluster.hba_file()) {
+  if (!same(is(1), cluster.conf_file()) || !same(is(2), cluster.hba_file())) {
     throw Error(Fault::Usage, "the server reads " + quote(is(1)) + " and " + quote(is(2)) +
                                   ", not " + quote(cluster.conf_file()) + " and " +
                                   quote(cluster.hba_file()) + "; see --config");
@@ -104,15 +111,8 @@ void check_server(const LocalSql& sql, const Cluster& cluster) {
 }
 
 void check_given(const PrimarySetup& setup, const PkiPlace& place) {
+  check_loadable(setup.given, place.cluster);
   const CertFiles files = place.load(setup.given);
-  for (const auto& [path, bytes] :
-       {std::pair{setup.given.ca, files.ca}, std::pair{setup.given.certificate, files.certificate},
-        std::pair{setup.given.key, files.key}}) {
-    if (bytes.empty()) {
-      throw Error(Fault::Usage, quote(path) + " is missing, empty or not readable by " +
-                                    quote(place.cluster.owner));
-    }
-  }
   for (const std::string& host : setup.hosts) {
     check_certificate(files, CertUse::Server, host, place.wall());
   }
@@ -127,6 +127,9 @@ void add_certificates(WorkPlan& plan, const PrimarySetup& setup, const PkiPlace&
   if (!setup.given.ca.empty()) return;
   const NodePlan own = node_plan({setup.name, setup.hosts}, setup.node_days);
   check_pki(place, setup.pki, own);
+  if (read_owned(place.paths().certificate, place.cluster)) {
+    check_loadable(place.paths(), place.cluster);
+  }
   plan.add(ca_step(place, "replication of " + setup.name, setup.ca_days));
   plan.add(certificate_step(place, setup.pki, own));
 }
@@ -215,6 +218,7 @@ WorkPlan plan_primary(const PrimarySetup& given, Clock& clock, const Wall& wall)
   check_login(setup);
   check_roles(sql, names_of(setup.standbys), {setup.plan.group, before.group});
   check_connected(sql, setup);
+  const std::string away = check_waited_for(sql, setup, before);
   const PkiPlace place{setup.pki, cluster, wall};
   if (path_exists(setup.pki)) directory_user(setup.pki, cluster);
   if (!setup.given.ca.empty()) check_given(setup, place);
@@ -231,6 +235,7 @@ WorkPlan plan_primary(const PrimarySetup& given, Clock& clock, const Wall& wall)
   for (const NodeSpec& standby : setup.standbys) add_bundle(plan, setup, place, standby, sql);
   add_database_steps(plan, work);
   add_notes(plan, setup, cluster);
+  if (!away.empty()) plan.note(away);
   return plan;
 }
 

@@ -21,6 +21,7 @@
 #include "companion/replication/node_pki.h"
 #include "companion/replication/owned_file.h"
 #include "companion/replication/primary_load.h"
+#include "companion/replication/served_certificate.h"
 #include "companion/replication/standby_steps.h"
 
 namespace xs {
@@ -273,6 +274,23 @@ std::string passfile_line(const StandbyPlan& plan, const std::string& password) 
          escaped(password) + "\n";
 }
 
+// A server that cannot load its certificates goes on with the old ones until it is stopped, and
+// does not start again.
+void require_taken(const StandbyWork& work, const std::vector<std::string>& files) {
+  Clock& clock = work.sql.clock();
+  const Instant deadline = clock.now() + std::chrono::seconds(30);
+  while (!has_read(work.sql, files)) {
+    if (clock.now() >= deadline) {
+      throw Error(Fault::Timeout, "the server does not read its configuration again");
+    }
+    clock.poll({}, clock.now() + std::chrono::milliseconds(100));
+  }
+  const std::string& certificate = work.plan.pki.certificate;
+  if (shows_certificate(work.sql, certificate).value_or(true)) return;
+  throw Error(Fault::Mismatch, "the server does not take the certificate " + quote(certificate) +
+                                   ": its log says why");
+}
+
 // A standby in place goes on with the certificates that it has read. A warm one cannot be asked
 // when that was: it is told when this run has changed one.
 WorkStep take_step(const StandbyWork& work, const std::vector<std::string>& changed) {
@@ -289,10 +307,14 @@ WorkStep take_step(const StandbyWork& work, const std::vector<std::string>& chan
   step.what = "let the server take its certificates";
   step.detail = [=] { return "$ " + command_text(cluster, reload_command(cluster)) + "\n"; };
   step.done = [=, before = old()] {
-    if (profile_row(work.plan.profile).hot) return has_read(work.sql, files) && before == changed;
-    return before == changed;
+    if (!profile_row(work.plan.profile).hot) return before == changed;
+    return has_read(work.sql, files) && before == changed &&
+           shows_certificate(work.sql, pki.certificate).value_or(true);
   };
-  step.act = [=] { run_command(cluster, reload_command(cluster), work.sql.clock()); };
+  step.act = [=] {
+    run_command(cluster, reload_command(cluster), work.sql.clock());
+    if (profile_row(work.plan.profile).hot) require_taken(work, files);
+  };
   return step;
 }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "companion/replication/standby_steps.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <memory>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -11,9 +14,12 @@
 #include "companion/replication/cluster_tools.h"
 #include "companion/replication/marked_block.h"
 #include "companion/replication/owned_file.h"
+#include "companion/replication/start_log.h"
 
 namespace xs {
 namespace {
+
+std::string auto_conf(const Cluster& cluster) { return cluster.data + "/postgresql.auto.conf"; }
 
 std::string with_settings(const StandbyWork& work, const std::string& text) {
   return with_block(text, conf_lines(standby_settings(work.plan, work.cluster().major)),
@@ -171,22 +177,43 @@ WorkStep swap_step(const StandbyWork& work) {
   return step;
 }
 
-bool started_after_change(const Cluster& cluster) {
-  const AsOwner rights(cluster.user);
-  struct stat conf {};
-  struct stat pid {};
-  const std::string file = cluster.data + "/postmaster.pid";
-  if (::stat(cluster.conf_file().c_str(), &conf) != 0 || ::stat(file.c_str(), &pid) != 0) {
-    return false;
-  }
-  // The third line is when the server was started.
-  std::string text = read_file(file, 8192);
-  for (int i = 0; i < 2; ++i) text.erase(0, text.find('\n') + 1);
-  const auto at = parse_number(text.substr(0, text.find('\n')));
-  return at && static_cast<std::uint64_t>(conf.st_mtim.tv_sec) <= *at;
+using Nanoseconds = std::int64_t;
+
+Nanoseconds nanoseconds(std::int64_t seconds, std::int64_t rest) {
+  return seconds * 1'000'000'000 + rest;
 }
 
-WorkStep start_step(const StandbyWork& work) {
+// When the bytes of a file were written; nothing when there is none.
+std::optional<Nanoseconds> written_at(const std::string& file) {
+  struct stat st {};
+  if (::stat(file.c_str(), &st) != 0) return std::nullopt;
+  return nanoseconds(st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+// Its pid file is made anew at each start. Where a file system does not remember that, the file's
+// third line does, in whole seconds: of the second itself nobody knows.
+std::optional<Nanoseconds> started_at(const std::string& pid_file) {
+  struct statx found {};
+  if (::statx(AT_FDCWD, pid_file.c_str(), 0, STATX_BTIME, &found) != 0) return std::nullopt;
+  if ((found.stx_mask & STATX_BTIME) != 0) {
+    return nanoseconds(found.stx_btime.tv_sec, found.stx_btime.tv_nsec);
+  }
+  std::string text = read_file(pid_file, 8192);
+  for (int i = 0; i < 2; ++i) text.erase(0, text.find('\n') + 1);
+  const auto at = parse_number(text.substr(0, text.find('\n')));
+  if (!at) return std::nullopt;
+  return nanoseconds(static_cast<std::int64_t>(*at), 0);
+}
+
+bool started_after_change(const Cluster& cluster) {
+  const AsOwner rights(cluster.user);
+  const auto conf = written_at(cluster.conf_file());
+  const auto stronger = written_at(auto_conf(cluster));
+  const auto start = started_at(cluster.data + "/postmaster.pid");
+  return conf && start && *conf < *start && stronger.value_or(0) < *start;
+}
+
+WorkStep start_step(const StandbyWork& work, const std::shared_ptr<StartLog>& log) {
   const Cluster& cluster = work.cluster();
   WorkStep step;
   step.what = "start the server";
@@ -197,6 +224,7 @@ WorkStep start_step(const StandbyWork& work) {
   step.act = [=] {
     // Not a restart, which a unit does not know how to do with a server from outside it.
     if (find_server(cluster)) stop_server(cluster, work.sql.clock());
+    log->begin();
     run_command(cluster, start_command(cluster), work.sql.clock());
   };
   step.undo = [=] {
@@ -205,30 +233,7 @@ WorkStep start_step(const StandbyWork& work) {
   return step;
 }
 
-// Why it does not follow, in its own words, where we know its log.
-std::string last_complaint(const Cluster& cluster) {
-  std::string found;
-  for (const std::string& file : {cluster.data + ".start.log", "/var/log/postgresql/postgresql-" +
-                                                                   std::to_string(cluster.major) +
-                                                                   "-" + cluster.name + ".log"}) {
-    if (!path_exists(file)) continue;
-    std::string text;
-    try {
-      const AsOwner rights(cluster.user);
-      text = read_file(file, 64U << 20);
-    } catch (const Error&) {
-      continue;
-    }
-    for (const char* word : {"FATAL:", "ERROR:"}) {
-      const std::size_t at = text.rfind(word);
-      if (at != std::string::npos)
-        return ": " + excerpt(text.substr(at, text.find('\n', at) - at), 300);
-    }
-  }
-  return found;
-}
-
-WorkStep stream_step(const StandbyWork& work) {
+WorkStep stream_step(const StandbyWork& work, const std::shared_ptr<StartLog>& log) {
   WorkStep step;
   step.what = "wait until it follows the primary";
   step.detail = [=] {
@@ -241,9 +246,10 @@ WorkStep stream_step(const StandbyWork& work) {
   step.act = [=] {
     Clock& clock = work.sql.clock();
     const Instant deadline = clock.now() + work.stream_limit;
+    if (!log->begun()) log->begin();  // it ran before us
     while (!work.streams()) {
       if (clock.now() >= deadline) {
-        const std::string complaint = last_complaint(work.cluster());
+        const std::string complaint = log->complaint();
         const bool gone = complaint.find("has already been removed") != std::string::npos;
         throw Error(Fault::Timeout,
                     "the standby does not follow " + escape(work.plan.host) + complaint +
@@ -257,11 +263,15 @@ WorkStep stream_step(const StandbyWork& work) {
   return step;
 }
 
-WorkStep clear_step(const StandbyWork& work) {
+// `aside`: where the old data lies, which the directory knows.
+WorkStep clear_step(const StandbyWork& work, const std::shared_ptr<std::string>& aside) {
   WorkStep step;
   step.what = "clear away " + escape(work.place.directory());
   step.done = [=] { return !path_exists(work.place.directory()); };
-  step.act = [=] { work.place.clear(); };
+  step.act = [=] {
+    *aside = work.place.old_data();
+    work.place.clear();
+  };
   return step;
 }
 
@@ -315,9 +325,21 @@ void add_standby_steps(WorkPlan& plan, const StandbyWork& work) {
                        "write our lines into " + escape(cluster.conf_file()),
                        [=](const std::string& text) { return with_settings(work, text); }));
   }
-  plan.add(start_step(work));
-  plan.add(stream_step(work));
-  plan.add(clear_step(work));
+  // A base backup by hand (-R) has put another primary there, and that is stronger.
+  if (work.in_place() && path_exists(auto_conf(cluster))) {
+    plan.add(edit_step(auto_conf(cluster), cluster,
+                       "take out of " + escape(auto_conf(cluster)) + " whom it follows",
+                       own_auto_conf));
+  }
+  const auto log = std::make_shared<StartLog>(cluster);
+  plan.add(start_step(work, log));
+  plan.add(stream_step(work, log));
+  const auto aside = std::make_shared<std::string>();
+  plan.add(clear_step(work, aside));
+  plan.note([=]() -> std::string {
+    if (aside->empty()) return "";
+    return "The old data lies in " + escape(*aside) + "; remove it when nobody needs it any more.";
+  });
 }
 
 }  // namespace xs

@@ -6,6 +6,7 @@
 
 #include "companion/doctor/report.h"
 #include "tests/companion/doctor_node.h"
+#include "tests/companion/pki.h"
 #include "tests/support/catch.h"
 #include "tests/support/http_peer.h"
 #include "tests/support/postgres.h"
@@ -152,6 +153,28 @@ TEST_CASE("doctor: replication's keys are postgres's alone", "[doctor]") {
   node.node.tree.mode("etc/xroad/postgresql/server.key", 0600);
   node.node.tree.mode("etc/xroad/postgresql/server.crt", 0644);
   CHECK_THAT(node.ask("replication keys").found, Contains("for postgres alone"));
+  // A month before the end, and after it; the CA's end is an end for all.
+  const std::int64_t now = node.places.wall();
+  const auto until = [&](const std::string& name, std::int64_t end) {
+    const std::string file = "etc/xroad/postgresql/" + name;
+    node.node.tree
+        .file(file, make_identity({.name = "ss2", .from = now - 86'400, .until = end}).pem(), 0400)
+        .owner(file, 4719, 0);
+  };
+  until("ca.crt", now + 3'000 * 86'400);
+  until("server.crt", now + 31 * 86'400);
+  CHECK(node.ask("replication keys").state == PointState::Fine);
+  CHECK_THAT(node.ask("replication keys").found, Contains("certificates until 2027-"));
+  until("server.crt", now + 29 * 86'400);
+  CHECK(node.ask("replication keys").state == PointState::Wrong);
+  CHECK_THAT(node.ask("replication keys").found, Contains("server.crt ends in 29 day(s)"));
+  CHECK_THAT(node.ask("replication keys").mend, Contains("docs/recovery.md"));
+  until("server.crt", now - 1);
+  CHECK_THAT(node.ask("replication keys").found, Contains("server.crt has ended at "));
+  until("server.crt", now + 31 * 86'400);
+  until("ca.crt", now - 1);
+  CHECK_THAT(node.ask("replication keys").found, Contains("ca.crt has ended at "));
+  until("ca.crt", now + 3'000 * 86'400);
   node.node.tree.mode("etc/xroad/postgresql/server.crt", 0664);
   CHECK_THAT(node.ask("replication keys").found, Contains("server.crt: postgres:xroad, mode 664"));
   node.node.tree.mode("etc/xroad/postgresql/server.crt", 0400).mode("etc/xroad", 0750);

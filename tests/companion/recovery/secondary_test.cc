@@ -69,3 +69,35 @@ TEST_CASE("recovery: a secondary's database, then the secondary", "[recovery]") 
   node.block("xroad-companion check");
   node.done();
 }
+
+TEST_CASE("recovery: certificates that end", "[recovery]") {
+  if (const auto why = Lan::missing()) {
+    WARN(*why);
+    return;
+  }
+  Trio trio;
+  const int before = write_rows(trio.ss1, "serverconf", 10);
+  const auto serial = [](const Machine& machine) {
+    return machine.sh("openssl x509 -noout -serial -in /etc/xroad/postgresql/server.crt");
+  };
+  std::vector<std::string> old;
+  for (Machine* machine : trio.all()) old.push_back(serial(*machine));
+  Walk walk("Certificates that end", trio.all());
+  const auto made = walk.block("mv /etc/xroad/postgresql/server.crt");
+  CHECK_THAT(made.at(3).ran.out, Contains("make the certificate of ss1: done\n") &&
+                                     Contains("make the certificate of ss3: done\n"));
+  for (Machine* machine : {&trio.ss2, &trio.ss3}) {
+    machine->sh("rm -r /root/" + machine->name());
+    carry(trio.ss1, "/etc/xroad/postgresql/bundles/" + machine->name(), *machine, "/root");
+  }
+  walk.block("setup standby --bundle /root/ss2");
+  walk.block("setup standby --bundle /root/ss3");
+  walk.done();
+  for (std::size_t i = 0; i < old.size(); ++i) CHECK(serial(*trio.all()[i]) != old[i]);
+  CHECK(write_rows(trio.ss1, "serverconf", 10) == before + 10);
+  // Also who is cut off once comes back, with the new one.
+  trio.ss1.sql("select pg_terminate_backend(pid) from pg_stat_replication");
+  write_rows(trio.ss1, "serverconf", 10);
+  CHECK(has_rows(trio.ss2, "serverconf", before + 20));
+  CHECK(has_rows(trio.ss3, "serverconf", before + 20));
+}

@@ -32,6 +32,7 @@ inline constexpr auto kChapters = std::to_array<Chapter>({
     {"All databases", "recovery: all databases"},
     {"Central Server", "recovery: a Central Server's databases"},
     {"A synchronous warm standby", "recovery: a synchronous warm standby"},
+    {"Certificates that end", "recovery: certificates that end"},
     {"A rolling upgrade", "recovery: a rolling upgrade, and what can happen in it"},
 });
 

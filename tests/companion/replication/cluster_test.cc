@@ -211,6 +211,14 @@ TEST_CASE("cluster: the unit that starts it, and its port, are found by the data
   CHECK(found("", other) == with("5466", "postgresql-mine"));
   put(other + "/postgresql.auto.conf", "port = '5477'\n");
   CHECK(found("", other) == with("5477", "postgresql-mine"));
+  // Red Hat's place may be a link to a bigger disk; the unit says the link.
+  fs::remove_all(serverconf);
+  const std::string moved = machine.data("disk", "13");
+  fs::create_directory_symlink(moved, serverconf);
+  unit("postgresql-serverconf.service",
+       "Environment=PGDATA=" + serverconf + "\nEnvironment=PGPORT=5433\n");
+  CHECK(found("", "") == with("5444", "postgresql-serverconf"));
+  CHECK(found("", moved) == with("5444", "postgresql-serverconf"));
   CHECK(unit_environment("Environment=A=1\nEnvironment=\nEnvironment=B=2\n", "A").empty());
 }
 

@@ -86,6 +86,24 @@ TEST_CASE("block: the difference is a hunk with three lines around it", "[replic
   CHECK(unified_diff("f", "a\x1b\n", "") == "--- f\n+++ f\n@@ -1,1 +0,0 @@\n-a\\#033\n");
 }
 
+TEST_CASE("block: the difference shows no password of a connection string", "[replication]") {
+  CHECK(unified_diff("f", "primary_conninfo = 'user=a password=s3cret host=b'\n", "x\n") ==
+        "--- f\n+++ f\n@@ -1,1 +1,1 @@\n-primary_conninfo = 'user=a password=*** host=b'\n+x\n");
+  for (const auto& [line, shown] : std::vector<std::pair<std::string, std::string>>{
+           {"c = 'host=b password=s3cret'", "c = 'host=b password=***'"},
+           {"c = 'password = ''s3 cret'' host=b'", "c = 'password = ''***'' host=b'"},
+           {"c = 'sslpassword=\\'s3 cret\\' host=b'", "c = 'sslpassword=\\'***\\' host=b'"},
+           {"a = 'PGPASSWORD=s3cret cp %p'", "a = 'PGPASSWORD=*** cp %p'"},
+           {"c = 'password=s3cret password=s3cret2'", "c = 'password=*** password=***'"},
+           {"c = 'postgresql://a:s3cret@b/c'", "c = 'postgresql://a:***@b/c'"},
+           {"password_encryption = 'scram-sha-256'", "password_encryption = 'scram-sha-256'"},
+           {"c = 'postgresql://b:5433/c'", "c = 'postgresql://b:5433/c'"},
+           {"password =", "password =***"},
+           {"password", "password"}}) {
+    CHECK(without_passwords(line) == shown);
+  }
+}
+
 TEST_CASE("block: a value cannot leave its quotes", "[replication]") {
   CHECK(conf_quote("it's \\ x") == "'it''s \\\\ x'");
   fails(Fault::Usage, "postgresql.conf", [] { conf_quote("a\nb = 1"); });
