@@ -93,11 +93,12 @@ TEST_CASE("recovery: a synchronous warm standby", "[recovery]") {
   }
   Couple hosts;
   make_table(hosts.db1);
-  // A write that waits for a standby is given up after this time; the row is there all the same.
-  const auto waits = [](const Machine& machine) {
+  // A write that waits for a standby is given up after these seconds; the row is there all the
+  // same.
+  const auto waits = [](const Machine& machine, const char* seconds = "30") {
     const Ran ran =
         machine.type({"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups",
-                      "timeout", "1", "psql", "-X", "-q", "-p", "5432", "-d", kDatabase, "-c",
+                      "timeout", seconds, "psql", "-X", "-q", "-p", "5432", "-d", kDatabase, "-c",
                       "insert into written default values"});
     return ran.code == 124;
   };
@@ -112,7 +113,7 @@ TEST_CASE("recovery: a synchronous warm standby", "[recovery]") {
   CHECK(hosts.db1.sql("show synchronous_standby_names", kDatabase) == "ANY 1 (\"db2\")");
   const int before = write_rows(hosts.db1, kDatabase, 1000);
   hosts.db2.signal_database(SIGSTOP);
-  CHECK(waits(hosts.db1));
+  CHECK(waits(hosts.db1, "1"));
   hosts.db2.signal_database(SIGCONT);
 
   hosts.db1.signal_database(SIGKILL);
@@ -135,6 +136,6 @@ TEST_CASE("recovery: a synchronous warm standby", "[recovery]") {
   CHECK(hosts.db2.sql("show synchronous_standby_names", kDatabase) == "ANY 1 (\"db1\")");
   CHECK_FALSE(waits(hosts.db2));
   hosts.db1.signal_database(SIGSTOP);
-  CHECK(waits(hosts.db2));  // once more a write is safe on two hosts, or is not acknowledged
+  CHECK(waits(hosts.db2, "1"));  // once more a write is safe on two hosts, or is not acknowledged
   hosts.db1.signal_database(SIGCONT);
 }
