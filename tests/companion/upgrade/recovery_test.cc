@@ -2,6 +2,7 @@
 // docs/recovery.md against the programs: every command in it is one that they take.
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "tests/companion/upgrade/recovery_doc.h"
 #include "tests/support/catch.h"
@@ -41,12 +42,15 @@ bool knows_option(const std::string& help, const std::string& option) {
 
 }  // namespace
 
-TEST_CASE("recovery: every command of the document is one of the programs'", "[docs]") {
+TEST_CASE("recovery: every command of the document that is ours is one of the programs'",
+          "[docs]") {
   const auto commands = test::recovery_commands();
   REQUIRE(commands.size() >= 40);
   for (DocCommand command : commands) {
     INFO(command.line);
-    if (command.words[0] == "systemctl") continue;
+    // Typed on machines by recovery_tests.
+    const std::set<std::string> others{"systemctl", "mv", "rm"};
+    if (others.count(command.words[0]) != 0) continue;
     if (command.line.starts_with("sudo -u xroad ")) {
       command.words.erase(command.words.begin(), command.words.begin() + 3);
     }
