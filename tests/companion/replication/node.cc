@@ -50,7 +50,7 @@ Node::Node(Layout layout, const std::vector<std::string>& settings)
   append("postgresql.conf",
          "port = " + std::to_string(port_) + "\nlisten_addresses = '127.0.0.1'\n" +
              "unix_socket_directories = '" + (dir_ / "run") + "'\n" +
-             "fsync = off\nfull_page_writes = off\nshared_buffers = 4MB\nautovacuum = off\n");
+             "autovacuum = off\nfsync = off\nfull_page_writes = off\nshared_buffers = 4MB\n");
   for (const std::string& line : settings) append("postgresql.conf", line + "\n");
   guard();
 }
