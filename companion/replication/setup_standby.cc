@@ -274,6 +274,14 @@ std::string passfile_line(const StandbyPlan& plan, const std::string& password) 
          escaped(password) + "\n";
 }
 
+// One that goes by other files, or without TLS, takes ours with its restart.
+bool shows_ours(const StandbyWork& work) {
+  const std::string& file = work.plan.pki.certificate;
+  const std::string by =
+      work.sql.value("select current_setting('ssl') || ' ' || current_setting('ssl_cert_file')");
+  return by != "on " + file || shows_certificate(work.sql, file).value_or(true);
+}
+
 // A server that cannot load its certificates goes on with the old ones until it is stopped, and
 // does not start again.
 void require_taken(const StandbyWork& work, const std::vector<std::string>& files) {
@@ -285,10 +293,9 @@ void require_taken(const StandbyWork& work, const std::vector<std::string>& file
     }
     clock.poll({}, clock.now() + std::chrono::milliseconds(100));
   }
-  const std::string& certificate = work.plan.pki.certificate;
-  if (shows_certificate(work.sql, certificate).value_or(true)) return;
-  throw Error(Fault::Mismatch, "the server does not take the certificate " + quote(certificate) +
-                                   ": its log says why");
+  if (shows_ours(work)) return;
+  throw Error(Fault::Mismatch, "the server does not take the certificate " +
+                                   quote(work.plan.pki.certificate) + ": its log says why");
 }
 
 // A standby in place goes on with the certificates that it has read. A warm one cannot be asked
@@ -308,8 +315,7 @@ WorkStep take_step(const StandbyWork& work, const std::vector<std::string>& chan
   step.detail = [=] { return "$ " + command_text(cluster, reload_command(cluster)) + "\n"; };
   step.done = [=, before = old()] {
     if (!profile_row(work.plan.profile).hot) return before == changed;
-    return has_read(work.sql, files) && before == changed &&
-           shows_certificate(work.sql, pki.certificate).value_or(true);
+    return has_read(work.sql, files) && before == changed && shows_ours(work);
   };
   step.act = [=] {
     run_command(cluster, reload_command(cluster), work.sql.clock());

@@ -64,6 +64,30 @@ TEST_CASE("setup in place: what a base backup by hand left in postgresql.auto.co
   CHECK_FALSE(pair.setup_standby());
 }
 
+TEST_CASE("setup in place: a standby that was made by hand goes over to our lines",
+          "[replication][database]") {
+  if (without_postgres()) return;
+  const bool tls = GENERATE(true, false);
+  CAPTURE(tls);
+  Pair pair(Profile::Xroad, Node::Layout::InData, Node::Layout::InData);
+  pair.primary.start();
+  pair.setup_primary();
+  const Node& standby = pair.standby;
+  fs::remove_all(standby.data());
+  run_postgres_tool(
+      {"pg_basebackup", "-D", standby.data(), "-X", "stream", "-c", "fast", "-R", "-d",
+       "host=" + (pair.primary.dir() / "run") + " port=" + std::to_string(pair.primary.port())});
+  // With the primary's certificate, which came along, or with none.
+  add(standby.data() + "/postgresql.conf",
+      "port = " + std::to_string(standby.port()) + "\nunix_socket_directories = '" +
+          (standby.dir() / "run") + "'\nssl = " + (tls ? "on" : "off") + "\n");
+  standby.start();
+  CHECK(pair.setup_standby());
+  CHECK_THAT(standby.value("show primary_conninfo"), Contains("user=ss2"));
+  CHECK(pair.row_arrives("one"));
+  CHECK_FALSE(pair.setup_standby());
+}
+
 TEST_CASE("setup in place: lines that were written in the second of its start are read",
           "[replication][database]") {
   if (without_postgres()) return;
