@@ -149,6 +149,12 @@ std::string TwoLogs::digest_there(const Range& range) {
   return row.at(1) == std::to_string(size) ? row.at(0).value_or("") : "";
 }
 
+std::uint64_t TwoLogs::position_there() {
+  const AsOwner rights(sides_.cluster.user);
+  const Instant deadline = clock_.now() + patience_;
+  return Primary(sides_.primary.target, clock_, deadline).identify(deadline).flushed;
+}
+
 Agreement TwoLogs::compare(const Fork& fork) {
   const auto mine = reach();
   if (!mine && fork.timeline == sides_.own.timeline) {
@@ -156,18 +162,24 @@ Agreement TwoLogs::compare(const Fork& fork) {
     return Agreement::Unknown;
   }
   std::uint64_t end = fork.at;
+  bool ahead = false;
   if (fork.timeline == sides_.own.timeline) {
     // What is behind its last record there is no log yet.
     const bool inside = !sides_.server.status && mine->last < mine->end;
     const std::uint64_t valid = mine->last + (inside ? kHeader : 0);
     // To the end of a page that has nothing but its header.
     constexpr std::uint64_t kSlack = 64;
-    if (fork.at == kNever && valid > sides_.primary.position + kSlack) return Agreement::Different;
-    end = std::min({fork.at, valid, sides_.primary.position});
+    // It writes while we look: who is only behind must not pass for a rival.
+    std::uint64_t theirs = sides_.primary.position;
+    if (fork.at == kNever && valid > theirs) theirs = position_there();
+    ahead = fork.at == kNever && valid > theirs + kSlack;
+    end = std::min({fork.at, valid, theirs});
   }
   const std::uint64_t begin = begin_of(sides_.own, fork.timeline);
-  if (end <= begin) return Agreement::Same;
-  if (!readable()) return Agreement::Unknown;
+  if (ahead) ahead_from_ = end;
+  const Agreement alike = ahead ? Agreement::Different : Agreement::Same;
+  if (end <= begin) return alike;
+  if (!readable()) return ahead ? alike : Agreement::Unknown;
 
   std::vector<Range> ranges;
   if (begin != 0) {
@@ -181,6 +193,7 @@ Agreement TwoLogs::compare(const Fork& fork) {
     to = from;
   }
   bool seen = false;
+  begins_alike_ = begin == 0;
   for (Range range : ranges) {
     if (range.to - range.from > kMost) range.from = range.to - kMost;
     const Agreement found = compare_range(range);
@@ -189,8 +202,10 @@ Agreement TwoLogs::compare(const Fork& fork) {
       return found;
     }
     seen |= found == Agreement::Same;
+    begins_alike_ |= found == Agreement::Same && range.from == begin;
   }
-  if (seen) return Agreement::Same;
+  if (seen || ahead) return alike;
+  absent_ = true;
   trouble_ = "the nodes have no file of the log of timeline " + std::to_string(fork.timeline) +
              " in common any more";
   return Agreement::Unknown;
@@ -204,7 +219,8 @@ Agreement TwoLogs::compare_range(const Range& range) {
 }
 
 std::optional<std::uint64_t> TwoLogs::parting() {
-  if (!differs_ || segment_ > kMost) return std::nullopt;
+  if (!differs_) return ahead_from_;
+  if (segment_ > kMost) return std::nullopt;
   Range range = *differs_;
   while (range.from % segment_ == 0) {
     if (range.from == 0) return std::nullopt;

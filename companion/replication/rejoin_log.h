@@ -41,8 +41,11 @@ class TwoLogs {
   Agreement compare(const Fork& fork);
   // Where the two begin to be Different, to a page; nothing where too little of them is left.
   std::optional<std::uint64_t> parting();
-  // Why it is Unknown.
+  // Different, but not from the begin of the fork's timeline on.
+  bool begins_alike() const { return begins_alike_; }
+  // Why it is Unknown; `absent`: because nobody has the files any more.
   const std::string& trouble() const { return trouble_; }
+  bool absent() const { return absent_; }
 
   // The file that holds a position and is no longer at the new primary; "" when it is there, or
   // that cannot be seen, or an archive may have it (restore_command).
@@ -61,6 +64,7 @@ class TwoLogs {
   std::string digest_there(const Range& range);
   bool here(std::uint64_t position) const;
   std::uint64_t first_needed() const;
+  std::uint64_t position_there();
 
   LogSides sides_;
   Clock& clock_;
@@ -69,6 +73,8 @@ class TwoLogs {
   std::unique_ptr<Db> there_;
   std::optional<std::optional<LogReach>> reach_;  // asked once
   std::optional<Range> differs_;
+  std::optional<std::uint64_t> ahead_from_;  // this node has more of one log
+  bool begins_alike_ = false, absent_ = false;
   std::string trouble_;
 };
 

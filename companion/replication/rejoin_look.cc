@@ -105,7 +105,7 @@ std::string gone_text(const std::string& name) {
 
 // Two that were promoted beside one another have timelines of one number, and often one history.
 // What both have is then only what is before that timeline.
-void find_rival(RejoinFacts& facts, TwoLogs& logs) {
+void find_rival(RejoinFacts& facts, TwoLogs& logs, Clock& clock) {
   const std::uint32_t mine = facts.own.timeline;
   const auto promoted = [](std::uint32_t timeline) {
     return "this node and the new primary were both promoted to timeline " +
@@ -122,13 +122,15 @@ void find_rival(RejoinFacts& facts, TwoLogs& logs) {
     case Agreement::Unknown:
       refuse_same(facts, logs.trouble());
       if (begin == 0) return;  // nobody was promoted to it
+      // An archive has what both have recycled, and PostgreSQL itself compares what it brings.
+      if (logs.absent() && !configured(facts.cluster, "restore_command", clock).empty()) return;
       facts.unseen = true;
       facts.rival = "whether this node and the new primary were both promoted to timeline " +
                     std::to_string(shared) + " cannot be seen: " + logs.trouble();
       return;
     case Agreement::Different: break;
   }
-  if (begin == 0) {
+  if (logs.begins_alike()) {
     facts.rival = "this node and the new primary were both primaries on timeline " +
                   std::to_string(shared) + ": one was started without a promotion";
     facts.fork.at = logs.parting().value_or(kNever);
@@ -290,7 +292,7 @@ RejoinFacts look_for_rejoin(const RejoinOrder& order, const Cluster& cluster,
   refuse_newer(facts);
   facts.fork = fork_of(facts);
   TwoLogs logs(sides_of(facts), clock, order.patience);
-  find_rival(facts, logs);
+  find_rival(facts, logs, clock);
   if (facts.server.runs && !facts.server.standby) refuse_clients(cluster, clock);
   facts.tail = tail_of(facts, clock);
   // Its own stop will write a record behind the fork, though nobody has committed anything.

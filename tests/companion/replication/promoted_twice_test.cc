@@ -170,6 +170,11 @@ TEST_CASE("rejoin: a standby that was started as a primary without a promotion i
   REQUIRE(pair.ss2.value("select timeline_id from pg_control_checkpoint()") == "1");
   pair.ss2.sql("insert into t values (21)");
   pair.ss1.sql("insert into t values (11)");
+  // Which of the two has more log does not matter.
+  const bool ahead = GENERATE(false, true);
+  CAPTURE(ahead);
+  (ahead ? pair.ss1 : pair.ss2).sql("select pg_switch_wal()");
+  (ahead ? pair.ss1 : pair.ss2).sql("checkpoint");
 
   RejoinOrder order = rejoin_order(pair.ss1, pair.to_ss2());
   order.discard = 0;
