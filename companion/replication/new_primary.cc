@@ -165,12 +165,17 @@ DbTarget new_primary_target(const std::string& words, const Cluster& cluster, Cl
 }
 
 std::string conninfo_text(const DbTarget& target, const std::string& database) {
-  std::string hosts, ports;
+  std::string hosts, addresses, ports;
+  bool by_address = false;
   for (const DbHost& host : target.hosts) {
-    hosts += (hosts.empty() ? "" : ",") + host.host;
-    ports += (ports.empty() ? "" : ",") + std::to_string(host.port);
+    const char* comma = ports.empty() ? "" : ",";
+    hosts += comma + host.host;
+    addresses += comma + host.address;
+    ports += comma + std::to_string(host.port);
+    by_address = by_address || !host.address.empty();
   }
-  std::string info = "host=" + info_quote(hosts) + " port=" + ports +
+  std::string info = "host=" + info_quote(hosts) +
+                     (by_address ? " hostaddr=" + info_quote(addresses) : "") + " port=" + ports +
                      " user=" + info_quote(target.user) +
                      " application_name=" + info_quote(target.user);
   if (!database.empty()) info += " dbname=" + info_quote(database);

@@ -11,6 +11,7 @@
 #include "companion/db.h"
 #include "companion/replication/cluster_start.h"
 #include "companion/replication/cluster_tools.h"
+#include "companion/replication/connection.h"
 #include "companion/replication/new_primary.h"
 #include "tests/companion/replication/node.h"
 #include "tests/support/catch.h"
@@ -335,6 +336,24 @@ TEST_CASE("cluster: a real one is started, asked, restarted and stopped as its o
     CHECK(error->fault() == Fault::Action);
     CHECK_THAT(error->text(), Contains("pg_ctl ended with status 1: ") && !Contains("\n"));
   }
+}
+
+TEST_CASE("cluster: a primary that is given by its address stays so in what is written",
+          "[replication][database]") {
+  if (without_postgres()) return;
+  const Node node;
+  SteadyClock clock;
+  const std::string common = " user=b sslmode=require";
+  for (const auto& [words, text] :
+       {std::pair{"host=a,c hostaddr=10.0.0.1, port=1,2", "hostaddr=10.0.0.1, port=1,2"},
+        std::pair{"host=a hostaddr=10.0.0.1 port=1", "hostaddr=10.0.0.1 port=1"}}) {
+    const DbTarget target = new_primary_target(words + common, node.cluster(), clock);
+    const std::string written = conninfo_text(target);
+    CHECK_THAT(written, Contains(text));
+    CHECK(parse_conninfo(written, "test").hosts == target.hosts);
+  }
+  CHECK_THAT(conninfo_text(new_primary_target("host=a" + common, node.cluster(), clock)),
+             !Contains("hostaddr"));
 }
 
 TEST_CASE("cluster: a password in primary_conninfo, also of its key, goes into no new line",
