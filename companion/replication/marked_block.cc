@@ -113,6 +113,13 @@ std::string without_passwords(std::string_view line) {
     }
     if (end == std::string::npos) end = lower.find_first_of(" \t'", at);
     end = std::min(end, lower.size());
+    // Quotes within a value are more than we tell apart: all that follows is hidden.
+    const std::string_view value = std::string_view(lower).substr(at, end - at);
+    const std::string_view behind = std::string_view(lower).substr(end);
+    const bool bare = at == 0 || lower[at - 1] != '\'';
+    if (value.find('\\') != std::string_view::npos || (bare && behind.starts_with("''"))) {
+      end = lower.size();
+    }
     hide(at, end);
     at = end;
   }
