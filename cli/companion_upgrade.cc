@@ -124,7 +124,7 @@ ReplicationVerb add_prepare(CLI::App& group) {
                      "No maintenance mode: only pause, before the primary is upgraded.");
   verb.app->add_flag("--without-sync", options.without_sync, "Leave xroad-sync alone.");
   verb.app->add_flag("--without-replay", options.without_replay, "Leave the database alone.");
-  add_steps(verb, 60);
+  add_steps(verb, 120);
   return verb.runs(&prepare);
 }
 

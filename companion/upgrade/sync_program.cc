@@ -179,6 +179,12 @@ std::optional<std::string> SyncProgram::run_at_work() const {
       "whether a run is at work", [](const nlohmann::json& status) -> std::optional<std::string> {
         const auto& running = status.at("running");
         if (running.is_boolean() && !running.get<bool>()) return std::nullopt;
+        if (running.is_null()) {
+          throw Error(Fault::Action,
+                      "xroad-sync cannot tell whether a run is at work: its lock in .xroad-sync "
+                      "cannot be asked (may its account read it?); --without-sync leaves the sync "
+                      "alone");
+        }
         return "the sync of process " + std::to_string(running.at("process").get<std::uint64_t>()) +
                ", at work since " + utc_text(running.at("since").get<std::int64_t>());
       });

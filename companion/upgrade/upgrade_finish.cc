@@ -77,7 +77,13 @@ void Upgrade::add_verdict(WorkPlan& plan) {
 void Upgrade::add_maintenance_off(WorkPlan& plan) {
   UpgradeWait look = wait();
   look.end = clock_.now() + kUpgradeLook;
-  const MaintenanceState now = patient_maintenance(companion_, look);
+  MaintenanceState now;
+  try {
+    now = patient_maintenance(companion_, look);
+  } catch (const Error& error) {
+    // Replay and the sync need not wait for it; the steps behind them ask again, and judge it then.
+    if (!may_come_back(error)) throw;
+  }
   if (now.on && !is_ours(now)) {
     plan.note("This node stays in maintenance mode, which is not the upgrade's (" +
               maintenance_text(now, wall_now()) + "): xroad-companion maintenance off");

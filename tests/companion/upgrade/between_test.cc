@@ -170,6 +170,24 @@ TEST_CASE("upgrade: a node that was promoted in between is finished", "[upgrade]
   }
 }
 
+TEST_CASE("upgrade: finish resumes what it can where the companion does not start", "[upgrade]") {
+  if (test::without_postgres()) return;
+  test::Cluster cluster;
+  Member member(cluster);
+  member.upgrade({"prepare"});
+  member.node.kill();
+  const Ran failed = member.run({"upgrade", "finish", "--timeout", "3"});
+  CHECK(failed.code == exit_code(Fault::Network));
+  CHECK_THAT(failed.err, Contains("(every check passes) failed") &&
+                             Contains("go on with: xroad-companion upgrade finish"));
+  CHECK_FALSE(member.replay_paused());
+  CHECK_FALSE(member.sync_paused());
+  member.node.serve();
+  CHECK(member.health() == 503);
+  member.upgrade({"finish"});
+  check_back(member);
+}
+
 TEST_CASE("upgrade: a sync whose status cannot be read is paused and resumed all the same",
           "[upgrade]") {
   if (test::without_postgres()) return;
