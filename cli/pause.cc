@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "cli/verbs.h"
 #include "sync/lock.h"
+#include "sync/recovery.h"
 
 namespace xs::cli {
 namespace {
@@ -165,7 +166,15 @@ void wait_for_run(const Config& config, Clock& clock) {
                   "it is paused, but whether a run is at work cannot be told: " + error.text(),
                   error.code());
     }
-    if (!running.process) return;
+    if (!running.process) {
+      if (has_unfinished_commit(config.destination)) {
+        std::printf(
+            "a commit was cut short here: the next run completes it, in spite of the pause; to "
+            "have "
+            "that now: xroad-sync pull --ignore-pause\n");
+      }
+      return;
+    }
     const std::string run = running_words(running);
     if (config.pause.wait.count() == 0) {
       std::printf("not waited for: %s; it may change the tree until it ends\n", run.c_str());

@@ -123,11 +123,11 @@ std::vector<Setting> verb_settings() {
       {"", "", "--until", "TIME", Kind::Text, "", "", bit(Verb::Pause),
        "when the pause ends by itself: 16:00, 2026-11-30T16:00, 90min, 2h or 1d",
        [](Draft& d, const Value& v) { d.config.pause.until = v.text; }},
-      {"", "", "--wait", "SECONDS", Kind::Duration, "0..86400", "60", bit(Verb::Pause),
+      {"", "", "--wait", "SECONDS", Kind::Duration, "0..86400", "120", bit(Verb::Pause),
        "how long to wait for the end of a run that is at work",
        [](Draft& d, const Value& v) { d.config.pause.wait = std::chrono::milliseconds(v.number); },
        "It sees the pause before it changes anything, unless it has begun to. One that is still at "
-       "work then is 40; the pause stands. 0: do not wait."},
+       "work then is 40; the pause stands. 0: do not wait. What its hooks do is not waited for."},
       {"", "", "--keep-flag", "", Kind::Flag, "", "", bit(Verb::Resume),
        "end what pause began, and leave the cluster guide's flag",
        [](Draft& d, const Value& v) { d.config.pause.keep_flag = v.flag; }},

@@ -69,7 +69,8 @@ void show(const Fd& file, const std::string& subject) {
   if (::fcntl(file.get(), F_OFD_SETLK, &whole) == 0) return;
   if (errno == EAGAIN || errno == EACCES) refuse(file, subject);
   // A kernel or file system without such locks: whoever asks is told that it cannot be told.
-  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) throw_errno("fcntl", subject);
+  const bool without = errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK;
+  if (!without) throw_errno("fcntl", subject);
 }
 
 // For people only, so a full disk does not keep us from working.
