@@ -62,9 +62,12 @@ WorkStep synchronous_step(const PrimaryWork& work) {
     std::sort(names.begin(), names.end());
     return names;
   };
-  WorkStep step =
-      edit_step(cluster.conf_file(), cluster, "let commits wait for a standby",
-                [=](const std::string& text) { return with_settings(work, streaming(), text); });
+  // One that comes or goes while we write is the next run's.
+  const auto chosen = std::make_shared<std::optional<std::vector<std::string>>>();
+  WorkStep step = edit_step(cluster.conf_file(), cluster, "let commits wait for a standby",
+                            [=](const std::string& text) {
+                              return with_settings(work, *chosen ? **chosen : streaming(), text);
+                            });
   const auto changed = step.done;
   const auto write = step.act;
   const auto restore = step.undo;
@@ -87,10 +90,10 @@ WorkStep synchronous_step(const PrimaryWork& work) {
       *emptied = true;
       work.sql.ask("alter system reset synchronous_standby_names");
     }
-    const std::vector<std::string> names = streaming();
+    *chosen = streaming();
     write();
     load_files(work);
-    check_waits(work, names);
+    check_waits(work, **chosen);
   };
   step.undo = [=] {
     if (*emptied) work.sql.ask("alter system set synchronous_standby_names = ''");

@@ -354,11 +354,11 @@ class Promotion {
 
   // Without a CA of its own it is no certificate that standbys compare.
   void name_node(Promoted& promoted) {
-    PkiPaths pki{configured(cluster_, "ssl_ca_file", clock_),
-                 configured(cluster_, "ssl_cert_file", clock_),
-                 configured(cluster_, "ssl_key_file", clock_)};
-    if (pki.ca.empty()) return;
     try {
+      PkiPaths pki{configured(cluster_, "ssl_ca_file", clock_),
+                   configured(cluster_, "ssl_cert_file", clock_),
+                   configured(cluster_, "ssl_key_file", clock_)};
+      if (pki.ca.empty()) return;
       for (std::string* file : {&pki.ca, &pki.certificate, &pki.key}) {
         if (!file->starts_with('/')) *file = cluster_.data + "/" + *file;
       }

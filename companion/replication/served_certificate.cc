@@ -22,7 +22,7 @@
 namespace xs {
 namespace {
 
-constexpr std::size_t kPemLimit = 64U << 10;
+constexpr std::size_t kPemLimit = 1U << 20;
 
 // PostgreSQL's own rule: the owner's alone, or root's with a group that may read.
 bool key_is_taken(const struct stat& st, const Cluster& cluster) {
