@@ -171,8 +171,7 @@ Position ReplicationStatus::known_end() const {
   if (told && (primary->standby || asked_another_cluster() || follows_another())) {
     return std::nullopt;
   }
-  // Before 9.6 there is no receiver to ask: what came is all that is known.
-  if (!told && receiver_told && !streams()) return std::nullopt;
+  if (!told && !streams()) return std::nullopt;
   Position end = received;
   const auto raise = [&end](const Position& other) {
     if (other && (!end || *other > *end)) end = other;
