@@ -5,9 +5,11 @@
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 
 #include <array>
 #include <ctime>
+#include <utility>
 
 #include "base/text.h"
 
@@ -73,6 +75,26 @@ bool issued_by(X509& certificate, X509& issuer) {
   const bool signed_by = key != nullptr && X509_verify(&certificate, key) == 1;
   ERR_clear_error();
   return signed_by;
+}
+
+std::vector<Certificate> pem_certificates(std::string_view pem) {
+  const std::unique_ptr<BIO, FreeBio> bio(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  std::vector<Certificate> all;
+  while (bio != nullptr) {
+    Certificate one(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    if (!one) break;
+    all.push_back(std::move(one));
+  }
+  ERR_clear_error();
+  return all;
+}
+
+std::string fingerprint_of(X509& certificate) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  if (X509_digest(&certificate, EVP_sha256(), digest.data(), &size) != 1) return "";
+  return hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 std::string digest_hex(std::string_view bytes, const EVP_MD* algorithm) {

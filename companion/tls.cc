@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -33,26 +32,12 @@ bool is_address(const std::string& host) {
          ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
 }
 
-std::string fingerprint_of(X509& certificate) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  if (X509_digest(&certificate, EVP_sha256(), digest.data(), &size) != 1) return "";
-  return hex({reinterpret_cast<const char*>(digest.data()), size});
-}
-
-struct FreeBio {
-  void operator()(BIO* bio) const { BIO_free_all(bio); }
-};
-
 // Every certificate of a PEM file.
 void add_authorities(X509_STORE* store, const std::string& file) {
   const std::string text = read_file(file, kCaFileLimit);
-  const std::unique_ptr<BIO, FreeBio> bio(
-      BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
   std::size_t count = 0;
-  while (bio != nullptr) {
-    const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-    if (!certificate || X509_STORE_add_cert(store, certificate.get()) != 1) break;
+  for (const Certificate& certificate : pem_certificates(text)) {
+    if (X509_STORE_add_cert(store, certificate.get()) != 1) break;
     ++count;
   }
   ERR_clear_error();

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "companion/doctor/certificate_dates.h"
 
-#include <openssl/bio.h>
-#include <openssl/pem.h>
-
-#include <memory>
-
 #include "base/error.h"
 #include "base/io.h"
 #include "base/text.h"
@@ -18,10 +13,6 @@ namespace {
 constexpr std::size_t kPemLimit = 1U << 20;
 constexpr std::int64_t kDay = 86'400;
 constexpr std::int64_t kMonth = 30 * kDay;
-
-struct FreeBio {
-  void operator()(BIO* bio) const { BIO_free_all(bio); }
-};
 
 std::string text_of(const std::string& file) {
   try {
@@ -36,16 +27,10 @@ std::string text_of(const std::string& file) {
 CertificateEnd first_end(const std::vector<std::string>& files) {
   CertificateEnd first;
   for (const std::string& file : files) {
-    const std::string text = text_of(file);
-    const std::unique_ptr<BIO, FreeBio> bio(
-        BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-    while (bio) {
-      const Certificate one(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-      if (!one) break;
+    for (const Certificate& one : pem_certificates(text_of(file))) {
       const std::int64_t at = valid_until(*one);
       if (first.at == 0 || at < first.at) first = {file, at};
     }
-    openssl_reason();
   }
   return first;
 }

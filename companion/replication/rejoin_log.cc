@@ -5,7 +5,6 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "companion/certificate.h"
 #include "companion/replication/connection.h"
 #include "companion/replication/owned_file.h"
 
@@ -23,22 +23,6 @@ constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kHeader = 24;         // of a record, with its checksum
 constexpr std::uint64_t kMost = 16U << 20;    // compared at a time
 constexpr std::uint64_t kEnough = 64U << 10;  // two histories do not agree for so long
-
-std::string hex_digest(const std::string& bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  if (::EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, ::EVP_sha256(), nullptr) !=
-      1) {
-    throw Error(Fault::Io, "OpenSSL makes no SHA-256");
-  }
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (unsigned i = 0; i < size; ++i) {
-    text += kDigits[digest[i] >> 4U];
-    text += kDigits[digest[i] & 15U];
-  }
-  return text;
-}
 
 std::uint64_t redo_of(const ControlData& control) {
   constexpr std::string_view kName = "Latest checkpoint's REDO location:";
@@ -134,7 +118,7 @@ std::string TwoLogs::digest_here(const Range& range) const {
     if (n == 0) return "";
     got += static_cast<std::size_t>(n);
   }
-  return hex_digest(bytes);
+  return digest_hex(bytes, EVP_sha256());
 }
 
 std::string TwoLogs::digest_there(const Range& range) {

@@ -2,13 +2,11 @@
 #include "companion/replication/served_certificate.h"
 
 #include <fcntl.h>
-#include <openssl/bio.h>
-#include <openssl/pem.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <vector>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -53,18 +51,9 @@ void check_one(const std::string& file, bool key, const Cluster& cluster) {
 }
 
 // Of the first certificate of a file, which is the one that is shown.
-std::string fingerprint_of(const std::string& pem) {
-  struct Free {
-    void operator()(BIO* bio) const { BIO_free_all(bio); }
-  };
-  const std::unique_ptr<BIO, Free> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-  openssl_reason();
-  if (!certificate) return "";
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  if (X509_digest(certificate.get(), EVP_sha256(), digest.data(), &size) != 1) return "";
-  return hex({reinterpret_cast<const char*>(digest.data()), size});
+std::string shown_of(const std::string& pem) {
+  const std::vector<Certificate> all = pem_certificates(pem);
+  return all.empty() ? "" : fingerprint_of(*all.front());
 }
 
 // An address of this node that it listens on.
@@ -89,7 +78,7 @@ std::optional<bool> shows_certificate(const LocalSql& sql, const std::string& fi
   const auto pem = read_owned(file, sql.cluster());
   if (!pem || address.empty()) return std::nullopt;
   TlsTrust trust;
-  trust.fingerprints = {fingerprint_of(*pem)};
+  trust.fingerprints = {shown_of(*pem)};
   Clock& clock = sql.clock();
   const Instant deadline = clock.now() + std::chrono::seconds(10);
   HttpTarget target;
